@@ -1,0 +1,73 @@
+use std::fmt;
+
+use http::HeaderName;
+use http::request::Parts;
+
+use crate::resolve::invalid;
+use crate::{Named, Resolve};
+
+/// Names the tenant by a header, which anyone can send: so it counts only where `guard`
+/// says that the sender may be believed, and is ignored elsewhere.
+///
+/// ```
+/// use http::{HeaderName, Request};
+/// use towerblock_tenant::{GuardedHeader, Resolve};
+///
+/// // Set by the server from the accepted connection, never from the request.
+/// #[derive(Clone)]
+/// struct FromGateway;
+///
+/// let header = GuardedHeader::new(HeaderName::from_static("x-tenant-id"), |parts| {
+///     parts.extensions.get::<FromGateway>().is_some()
+/// });
+/// let mut req = Request::get("/").header("x-tenant-id", "acme").body(())?;
+/// let (parts, ()) = req.clone().into_parts();
+/// assert_eq!(header.resolve(&parts)?, None);
+///
+/// req.extensions_mut().insert(FromGateway);
+/// let (parts, ()) = req.into_parts();
+/// assert_eq!(header.resolve(&parts)?.as_deref(), Some("acme"));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Given twice, even with the same value, it is refused.
+#[derive(Clone)]
+pub struct GuardedHeader<G> {
+    name: HeaderName,
+    guard: G,
+}
+
+impl<G: Fn(&Parts) -> bool> GuardedHeader<G> {
+    /// Believes the header `name` where `guard` says so.
+    pub const fn new(name: HeaderName, guard: G) -> Self {
+        Self { name, guard }
+    }
+}
+
+impl<G> Resolve for GuardedHeader<G>
+where
+    G: Fn(&Parts) -> bool + Send + Sync,
+{
+    fn resolve<'r>(&self, parts: &'r Parts) -> Named<'r> {
+        let mut values = parts.headers.get_all(&self.name).iter();
+        let Some(value) = values.next() else {
+            return Ok(None);
+        };
+        if !(self.guard)(parts) {
+            return Ok(None);
+        }
+        if values.next().is_some() {
+            return Err(invalid());
+        }
+        let name = value.to_str().map_err(|_| invalid())?;
+        Ok(Some(name.into()))
+    }
+}
+
+impl<G> fmt::Debug for GuardedHeader<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardedHeader")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

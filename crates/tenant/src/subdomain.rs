@@ -1,0 +1,233 @@
+use std::borrow::Cow;
+
+use http::HeaderValue;
+use http::header::HOST;
+use http::request::Parts;
+use http::uri::Authority;
+use towerblock_core::Rejected;
+
+use crate::resolve::invalid;
+use crate::{Named, Resolve};
+
+/// Names the tenant by the host: the one label before a listed base domain.
+///
+/// Case, the port and one trailing dot do not matter. Any other host, also a deeper one
+/// and an IP address, names nobody. Two hosts in one request, or one that is no host, are
+/// refused. `Forwarded` and `X-Forwarded-Host` are not read.
+#[derive(Clone, Debug)]
+pub struct Subdomain {
+    bases: Vec<String>,
+}
+
+impl Subdomain {
+    /// Takes the label before any of `bases`, such as `app.example.com`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidDomain`] for a base that is no domain name: labels of letters, digits and
+    /// hyphens, with dots between, and no port.
+    pub fn of<I>(bases: I) -> Result<Self, InvalidDomain>
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let mut checked = Vec::new();
+        for base in bases {
+            let base = base.into();
+            match domain(&base) {
+                Some(name) if !name.split('.').any(str::is_empty) => {
+                    checked.push(name.to_ascii_lowercase());
+                }
+                _ => return Err(InvalidDomain(base)),
+            }
+        }
+        Ok(Self { bases: checked })
+    }
+
+    /// The label before one of our base domains.
+    fn label<'h>(&self, host: &'h str) -> Option<&'h str> {
+        self.bases.iter().find_map(|base| {
+            let (before, end) = host.split_at_checked(host.len().checked_sub(base.len())?)?;
+            let label = before.strip_suffix('.')?;
+            (end.eq_ignore_ascii_case(base) && !label.contains('.')).then_some(label)
+        })
+    }
+}
+
+impl Resolve for Subdomain {
+    fn resolve<'r>(&self, parts: &'r Parts) -> Named<'r> {
+        let Some(host) = host(parts)? else {
+            return Ok(None);
+        };
+        Ok(self.label(host).map(|label| {
+            if label.bytes().any(|b| b.is_ascii_uppercase()) {
+                Cow::Owned(label.to_ascii_lowercase())
+            } else {
+                Cow::Borrowed(label)
+            }
+        }))
+    }
+}
+
+/// The host that the request is for, or `None` when it names none or an IPv6 address.
+///
+/// HTTP/2 and the absolute form of HTTP/1.1 carry it in the URI. RFC 9112 (3.2.2) would
+/// have us ignore a `Host` beside it; one that disagrees is refused, for a proxy in front
+/// of us may have believed the other.
+fn host(parts: &Parts) -> Result<Option<&str>, Rejected> {
+    let mut named = parts.headers.get_all(HOST).iter();
+    let header = named.next().map(HeaderValue::to_str).transpose();
+    let header = header.map_err(|_| invalid())?;
+    let uri = parts.uri.authority().map(Authority::as_str);
+    let agree = |(a, b): (&str, &str)| a.eq_ignore_ascii_case(b);
+    if named.next().is_some() || !header.zip(uri).is_none_or(agree) {
+        return Err(invalid());
+    }
+    match uri.or(header) {
+        None => Ok(None),
+        Some(address) if address.starts_with('[') => Ok(None),
+        Some(authority) => {
+            let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
+            if !port.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(invalid());
+            }
+            domain(host).map(Some).ok_or_else(invalid)
+        }
+    }
+}
+
+/// `host` without its trailing dot, if it is made of what a domain name is made of.
+fn domain(host: &str) -> Option<&str> {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    (!host.is_empty() && host.bytes().all(allowed)).then_some(host)
+}
+
+/// A base domain was not a domain name.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a domain name such as app.example.com")]
+pub struct InvalidDomain(String);
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use proptest::prelude::{Just, prop_oneof, proptest};
+    use proptest::strategy::Strategy;
+
+    use super::Subdomain;
+    use crate::Resolve;
+
+    /// What a request with these hosts names, or the word of its refusal.
+    fn named(uri: &str, hosts: &[&[u8]]) -> String {
+        let bases = Subdomain::of(["localhost", "App.Example.com"]).unwrap();
+        let mut req = Request::get(uri);
+        for host in hosts {
+            req = req.header("host", *host);
+        }
+        let (parts, ()) = req.body(()).unwrap().into_parts();
+        match bases.resolve(&parts) {
+            Ok(Some(name)) => name.into_owned(),
+            Ok(None) => "-".to_owned(),
+            Err(rejected) => rejected.reason().to_string(),
+        }
+    }
+
+    #[test]
+    fn only_one_label_before_a_listed_base_names_a_tenant() {
+        let long = format!("{}.localhost", "a".repeat(10_000));
+        for (host, name) in [
+            ("acme.localhost", "acme"),
+            ("acme.localhost:8080", "acme"),
+            ("acme.localhost.", "acme"),
+            ("acme.localhost.:8080", "acme"),
+            ("ACME.LocalHost", "acme"),
+            ("acme.app.example.com", "acme"),
+            ("localhost", "-"),
+            (".localhost", ""),
+            ("a.b.localhost", "-"),
+            ("evil-acme.localhost.example.com", "-"),
+            ("acmelocalhost", "-"),
+            ("evil-app.example.com", "-"),
+            ("acme.evil-app.example.com", "-"),
+            ("127.0.0.1:8080", "-"),
+            ("[::1]:8080", "-"),
+            ("xn--bcher-kva.localhost", "xn--bcher-kva"),
+            (&long, &long[..10_000]),
+        ] {
+            assert_eq!(named("/", &[host.as_bytes()]), name, "{host:.80}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for host in [
+            "acme.localhost:80a",
+            "acme.localhost:80:80",
+            "acme.localhost@evil.org",
+            "acme/.localhost",
+            "acme localhost",
+            "bücher.localhost",
+            "::1",
+            "",
+        ] {
+            assert_eq!(named("/", &[host.as_bytes()]), "invalid tenant", "{host}");
+        }
+        assert_eq!(named("/", &[b"\xff.localhost"]), "invalid tenant");
+    }
+
+    #[test]
+    fn two_hosts_are_refused_and_none_names_nobody() {
+        let acme: &[u8] = b"acme.localhost";
+        assert_eq!(named("/", &[]), "-");
+        assert_eq!(named("/", &[acme, b"globex.localhost"]), "invalid tenant");
+        assert_eq!(named("/", &[acme, acme]), "invalid tenant");
+        assert_eq!(named("http://acme.localhost/", &[]), "acme");
+        assert_eq!(
+            named("http://acme.localhost/", &[b"ACME.localhost"]),
+            "acme"
+        );
+        assert_eq!(named("http://globex.localhost/", &[acme]), "invalid tenant");
+        assert_eq!(named("http://acme@evil.org/", &[]), "invalid tenant");
+    }
+
+    #[test]
+    fn a_base_that_is_no_domain_is_told_so() {
+        for base in [
+            "",
+            ".",
+            "a..b",
+            "localhost:8080",
+            "*.localhost",
+            ".localhost",
+        ] {
+            let error = Subdomain::of([base]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`{base}` is not")), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_named_tenant_always_stood_before_a_listed_base(host in hostile()) {
+            let name = named("/", &[host.as_bytes()]);
+            if !matches!(&*name, "-" | "invalid tenant") {
+                let host = host.to_ascii_lowercase();
+                let bare = host.split(':').next().unwrap();
+                let bare = bare.strip_suffix('.').unwrap_or(bare);
+                let is = |base| bare == format!("{name}.{base}");
+                assert!(is("localhost") || is("app.example.com"), "{host} named {name}");
+            }
+        }
+    }
+
+    fn hostile() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("localhost".to_owned()),
+            Just("app.example.com".to_owned()),
+            Just(".".to_owned()),
+            Just(":80".to_owned()),
+            Just("Acme".to_owned()),
+            "[a-zA-Z0-9@:./_-]{0,8}",
+        ];
+        proptest::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+    }
+}

@@ -1,0 +1,138 @@
+//! What a user of the layer can rely on, under the router it is made for.
+
+#![cfg(feature = "axum")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up should panic"
+)]
+
+use axum::{Router, body::Body, routing::get};
+use http::{HeaderName, Request, Response};
+use tower::ServiceExt;
+use towerblock_core::{HasTenant, TenantId};
+use towerblock_tenant::{
+    CurrentTenant, GuardedHeader, Isolation, Registry, Subdomain, Tenant, TenantLayer, WithTenant,
+};
+
+const UNKNOWN: &str = r#"{"type":"urn:towerblock:unknown-tenant","title":"Not Found","status":404,"detail":"no such tenant"}"#;
+
+/// What the guard of these tests looks for.
+#[derive(Clone)]
+struct Trusted;
+
+#[tokio::test]
+async fn the_handler_and_the_layers_below_see_the_tenant() {
+    assert_eq!(
+        answer(host("acme.localhost")).await,
+        (200, "acme 1".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_missing_and_an_unknown_tenant_look_alike() {
+    for req in [host("localhost"), host("nobody.localhost"), bare()] {
+        assert_eq!(answer(req).await, (404, UNKNOWN.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_tenant_is_a_bad_request() {
+    for label in ["", "-acme", "a_b", &"a".repeat(64)] {
+        let (status, body) = answer(host(&format!("{label}.localhost"))).await;
+        assert_eq!(status, 400, "{label} {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_counts_only_behind_its_guard() {
+    assert_eq!(answer(header(bare(), "globex")).await.0, 404);
+    let mut req = header(bare(), "globex");
+    req.extensions_mut().insert(Trusted);
+    assert_eq!(answer(req).await.1, "globex 2");
+    // Ignored means ignored: it neither helps nor harms.
+    let elsewhere = header(host("acme.localhost"), "globex");
+    assert_eq!(answer(elsewhere).await.1, "acme 1");
+}
+
+#[tokio::test]
+async fn a_header_given_twice_or_against_the_host_is_a_bad_request() {
+    let trusted = |mut req: Request<Body>| {
+        req.extensions_mut().insert(Trusted);
+        req
+    };
+    let twice = trusted(header(header(bare(), "acme"), "acme"));
+    assert_eq!(answer(twice).await.0, 400);
+    let against = trusted(header(host("acme.localhost"), "globex"));
+    assert_eq!(answer(against).await.0, 400);
+    let agreeing = trusted(header(host("acme.localhost"), "acme"));
+    assert_eq!(answer(agreeing).await.0, 200);
+    let empty = trusted(header(bare(), ""));
+    assert_eq!(answer(empty).await.0, 400);
+}
+
+#[tokio::test]
+async fn without_the_layer_the_extractor_fails_closed() {
+    let app = Router::new().route("/", get(greet));
+    let response = app.oneshot(host("acme.localhost")).await.unwrap();
+    assert_eq!(response.status(), 404);
+}
+
+#[tokio::test]
+async fn without_a_resolver_everyone_is_refused() {
+    let app = Router::new().route("/", get(greet));
+    let app: Router = app.layer(TenantLayer::new(registry()));
+    let response = app.oneshot(host("acme.localhost")).await.unwrap();
+    assert_eq!(response.status(), 404);
+}
+
+/// Compiles, or a caller's `Arc`, `Router` or `Buffer` breaks.
+#[test]
+fn auto_traits() {
+    fn shareable<T: Clone + Send + Sync + Unpin + 'static>() {}
+    shareable::<WithTenant<()>>();
+    shareable::<TenantLayer>();
+}
+
+fn registry() -> Registry {
+    let tenant = |(name, key)| Tenant::new(TenantId::new(name).unwrap(), key, Isolation::Schema);
+    [("acme", 1), ("globex", 2)]
+        .map(tenant)
+        .into_iter()
+        .collect()
+}
+
+async fn greet(tenant: CurrentTenant, req: Request<Body>) -> String {
+    assert_eq!(req.tenant(), Some(&tenant.id));
+    format!("{} {}", tenant.id.as_str(), tenant.key)
+}
+
+async fn answer(req: Request<Body>) -> (u16, String) {
+    let name = HeaderName::from_static("x-tenant-id");
+    let trusted = |parts: &http::request::Parts| parts.extensions.get::<Trusted>().is_some();
+    let layer = TenantLayer::new(registry())
+        .resolver(Subdomain::of(["localhost"]).unwrap())
+        .resolver(GuardedHeader::new(name, trusted));
+    let app: Router = Router::new().route("/", get(greet)).layer(layer);
+    let (head, body) = Response::into_parts(app.oneshot(req).await.unwrap());
+    let body = axum::body::to_bytes(body, 1_024).await.unwrap();
+    (
+        head.status.as_u16(),
+        String::from_utf8(body.to_vec()).unwrap(),
+    )
+}
+
+fn bare() -> Request<Body> {
+    Request::new(Body::empty())
+}
+
+fn host(host: &str) -> Request<Body> {
+    let mut req = bare();
+    req.headers_mut().insert("host", host.parse().unwrap());
+    req
+}
+
+fn header(mut req: Request<Body>, tenant: &str) -> Request<Body> {
+    req.headers_mut()
+        .append("x-tenant-id", tenant.parse().unwrap());
+    req
+}
