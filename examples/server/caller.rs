@@ -1,0 +1,77 @@
+//! Who may be believed: peers, users, admins.
+
+use std::net::IpAddr;
+
+use axum::extract::FromRequestParts;
+use http::header::{AUTHORIZATION, FORWARDED, VIA, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+use subtle::ConstantTimeEq as _;
+use towerblock_core::ProblemBody;
+use towerblock_respond::Refused;
+
+use crate::reply::invalid;
+use crate::state::Shared;
+
+/// The other end of the connection; set by the server, so no request can claim it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// Whether the request comes from this machine and through no proxy: only then may its
+/// headers say who asks.
+pub(crate) fn is_local(parts: &Parts) -> bool {
+    let peer = parts.extensions.get::<Peer>();
+    let from_loopback = peer.is_some_and(|peer| peer.0.to_canonical().is_loopback());
+    let proxied = [FORWARDED.as_str(), "x-forwarded-for", VIA.as_str()];
+    from_loopback && !proxied.iter().any(|name| parts.headers.contains_key(*name))
+}
+
+/// The calling user.
+#[derive(Debug)]
+pub(crate) struct User(pub(crate) String);
+
+impl<S: Sync> FromRequestParts<S> for User {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        let mut values = parts.headers.get_all("x-user-id").iter();
+        let Some(value) = values.next().filter(|_| is_local(parts)) else {
+            return Err(unauthorized("who is asking is not known"));
+        };
+        let id = value.to_str().ok().filter(|id| matches!(id.len(), 1..=128));
+        match id.filter(|_| values.next().is_none()) {
+            Some(id) => Ok(Self(id.to_owned())),
+            None => Err(invalid(
+                "x-user-id: expected one, of 1 to 128 ASCII characters",
+            )),
+        }
+    }
+}
+
+/// The caller may see and do what only an admin may.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admin;
+
+impl FromRequestParts<Shared> for Admin {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Refused> {
+        let allowed = state.admin_token.as_deref().map_or_else(
+            || is_local(parts),
+            |token| {
+                let given = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+                let given = given.and_then(|value| value.strip_prefix(b"Bearer "));
+                given.is_some_and(|given| given.ct_eq(token.as_bytes()).into())
+            },
+        );
+        let refused = || unauthorized("only for admins");
+        allowed.then_some(Self).ok_or_else(refused)
+    }
+}
+
+fn unauthorized(detail: &str) -> Refused {
+    let mut response = ProblemBody::about(StatusCode::UNAUTHORIZED, detail);
+    let bearer = HeaderValue::from_static("Bearer");
+    response.headers_mut().insert(WWW_AUTHENTICATE, bearer);
+    Refused::new(response)
+}

@@ -1,0 +1,199 @@
+//! What the environment says. A wrong value stops the start with one line.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, Parser};
+use http::HeaderValue;
+use tokio_postgres::config::SslMode;
+
+/// A multi-tenant plugin marketplace on Towerblock, to explore and to measure.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "server", version, max_term_width = 100)]
+#[command(after_help = "Each option may be given by its environment variable as well.")]
+#[non_exhaustive]
+pub struct Config {
+    /// Address to listen on.
+    #[arg(long, env, default_value = "127.0.0.1", value_parser = address)]
+    pub host: IpAddr,
+
+    /// Port to listen on; 0 lets the system choose.
+    #[arg(long, env, default_value = "8080", value_parser = port)]
+    pub port: u16,
+
+    /// Name of this instance in /api/health. Default: the host's name and the process id.
+    #[arg(long, env)]
+    pub instance_id: Option<String>,
+
+    /// postgres:// URL of the primary, or `memory:` for no database. Default: a private
+    /// PostgreSQL started from local binaries when there are any, otherwise memory.
+    #[arg(long, env, hide_env_values = true, value_parser = database)]
+    pub database_url: Option<Database>,
+
+    /// Comma-separated postgres:// URLs of streaming standbys.
+    #[arg(long, env, hide_env_values = true, value_delimiter = ',', value_parser = postgres)]
+    pub database_read_replicas: Vec<tokio_postgres::Config>,
+
+    /// Connections to the primary, at most.
+    #[arg(long, env, default_value = "20", value_parser = connections)]
+    pub database_pool_max: u32,
+
+    /// Connections to the primary that are kept open, at most DATABASE_POOL_MAX.
+    #[arg(long, env, default_value = "2", value_parser = kept_connections)]
+    pub database_pool_min: u32,
+
+    /// Connections to each replica, at most.
+    #[arg(long, env, default_value = "30", value_parser = connections)]
+    pub database_replica_pool_max: u32,
+
+    /// Comma-separated origins that may call from a browser, such as https://example.com.
+    /// Default: none.
+    #[arg(long, env, value_delimiter = ',', value_parser = origin)]
+    pub cors_origins: Vec<HeaderValue>,
+
+    /// What admin routes ask for as `Authorization: Bearer`. Default: none, and admins are
+    /// peers on the loopback interface whose request came through no proxy.
+    #[arg(long, env, hide_env_values = true, value_parser = token)]
+    pub admin_token: Option<String>,
+
+    /// What to log, such as `debug` or `warn,marketplace=debug`.
+    #[arg(long, env, default_value = "info", value_parser = filter)]
+    pub rust_log: String,
+}
+
+/// Where the data lives.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Database {
+    /// In this process.
+    Memory,
+    /// In a PostgreSQL that somebody else started.
+    Postgres(Box<tokio_postgres::Config>),
+}
+
+impl Config {
+    /// Reads arguments and environment.
+    ///
+    /// # Errors
+    ///
+    /// What to print and the exit code: help and version, or one line that names the
+    /// variable, the value and what is accepted.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, (String, i32)> {
+        for argument in Self::command().get_arguments() {
+            let variable = argument.get_env().unwrap_or_default();
+            let value = std::env::var_os(variable).unwrap_or_default();
+            if value.to_str().is_none() {
+                let (variable, value) = (variable.to_string_lossy(), value.to_string_lossy());
+                return Err((format!("{variable}={value}: expected UTF-8"), 2));
+            }
+        }
+        let config = Self::try_parse_from(arguments).map_err(|error| one_line(&error))?;
+        if config.database_pool_min > config.database_pool_max {
+            let (min, max) = (config.database_pool_min, config.database_pool_max);
+            let line = format!("DATABASE_POOL_MIN={min}: more than DATABASE_POOL_MAX={max}");
+            return Err((line, 2));
+        }
+        let replicas = !config.database_read_replicas.is_empty();
+        if replicas && !matches!(config.database_url, Some(Database::Postgres(_))) {
+            let line = "DATABASE_READ_REPLICAS is set: DATABASE_URL must name their primary";
+            return Err((line.to_owned(), 2));
+        }
+        Ok(config)
+    }
+}
+
+fn one_line(error: &clap::Error) -> (String, i32) {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        return (error.to_string().trim_end().to_owned(), 0);
+    }
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let source = std::error::Error::source(error);
+    let argument = text(ContextKind::InvalidArg).zip(text(ContextKind::InvalidValue));
+    if let (Some((argument, value)), Some(accepted)) = (argument, source) {
+        // "--database-url <DATABASE_URL>" is known by its variable.
+        let variable = argument.split(['<', '>']).nth(1).unwrap_or(argument);
+        return (format!("{variable}={value}: {accepted}"), 2);
+    }
+    let all = error.to_string();
+    let first = all.lines().next().unwrap_or_default();
+    (first.trim_start_matches("error: ").to_owned(), 2)
+}
+
+fn address(text: &str) -> Result<IpAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "expected an IP address, such as 127.0.0.1 or ::")
+}
+
+fn port(text: &str) -> Result<u16, &'static str> {
+    text.parse().map_err(|_| "expected a port from 0 to 65535")
+}
+
+fn connections(text: &str) -> Result<u32, &'static str> {
+    let number = text.parse().ok().filter(|n| (1..=1_000).contains(n));
+    number.ok_or("expected a number of connections from 1 to 1000")
+}
+
+fn kept_connections(text: &str) -> Result<u32, &'static str> {
+    let number = text.parse().ok().filter(|n| *n <= 1_000);
+    number.ok_or("expected a number of connections from 0 to 1000")
+}
+
+fn database(text: &str) -> Result<Database, String> {
+    if text == "memory:" {
+        return Ok(Database::Memory);
+    }
+    let config = postgres(text).map_err(|error| format!("{error}, or memory:"))?;
+    Ok(Database::Postgres(Box::new(config)))
+}
+
+fn postgres(text: &str) -> Result<tokio_postgres::Config, String> {
+    let expected = "expected a URL such as postgres://user:password@host:5432/database";
+    if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+        return Err(expected.to_owned());
+    }
+    let config: tokio_postgres::Config = text
+        .parse()
+        .map_err(|error: tokio_postgres::Error| format!("{expected} ({error})"))?;
+    if config.get_ssl_mode() == SslMode::Require {
+        return Err("sslmode=require is not supported yet, use prefer or disable".to_owned());
+    }
+    if config.get_user().is_none() || config.get_hosts().is_empty() {
+        return Err(expected.to_owned());
+    }
+    Ok(config)
+}
+
+fn origin(text: &str) -> Result<HeaderValue, &'static str> {
+    let host = text
+        .trim()
+        .strip_prefix("https://")
+        .or_else(|| text.trim().strip_prefix("http://"))
+        .unwrap_or_default();
+    let is_host = !host.is_empty() && !host.contains(['/', '*', '@', '?', '#', ' ']);
+    let value = is_host.then(|| HeaderValue::from_str(text.trim()).ok());
+    value
+        .flatten()
+        .ok_or("expected origins such as https://example.com, without a path")
+}
+
+fn token(text: &str) -> Result<String, &'static str> {
+    let fits = text.len() >= 8 && text.bytes().all(|b| b.is_ascii_graphic());
+    let token = fits.then(|| text.to_owned());
+    token.ok_or("expected at least 8 visible ASCII characters")
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    match tracing_subscriber::EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!(
+            "expected a filter such as info or warn,x=debug ({error})"
+        )),
+    }
+}

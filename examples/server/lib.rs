@@ -1,0 +1,19 @@
+//! The example server, without its `main`: a small multi-tenant plugin marketplace.
+
+mod caller;
+mod config;
+mod demo;
+mod memory;
+mod metrics;
+mod paging;
+mod postgres;
+mod reply;
+mod routes;
+mod serve;
+mod stack;
+mod start;
+mod state;
+mod store;
+
+pub use self::config::{Config, Database};
+pub use self::start::{in_memory, run};

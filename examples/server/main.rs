@@ -1,0 +1,29 @@
+//! `cargo run --release --example server`: a small multi-tenant plugin marketplace.
+
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "it is a program")]
+
+use marketplace::Config;
+
+/// Alone worth as much as several layers, where threads meet in the allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() {
+    let config = Config::read(std::env::args_os()).unwrap_or_else(|(text, code)| {
+        if code == 0 {
+            println!("{text}");
+        } else {
+            eprintln!("{text}");
+        }
+        std::process::exit(code)
+    });
+    tracing_subscriber::fmt()
+        .with_env_filter(&config.rust_log)
+        .with_writer(std::io::stderr)
+        .init();
+    if let Err(error) = marketplace::run(config).await {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}

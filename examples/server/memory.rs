@@ -1,0 +1,179 @@
+//! The data in this process: for a machine without PostgreSQL, and for measuring all the
+//! rest. It pretends to be no SQL.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use towerblock_core::{Metric, Reason, Rejected, Stats, Value};
+use towerblock_tenant::{Registry, Tenant};
+
+use crate::demo;
+use crate::store::{
+    Draft, Package, Plugin, Position, Positioned, Profile, Store, StoreError, Window,
+};
+
+/// Rows of one kind that one tenant may hold: memory is bounded by the tenants.
+const MOST_ROWS: usize = 10_000;
+
+#[derive(Debug)]
+pub(crate) struct MemoryStore {
+    shelves: HashMap<u64, Mutex<Shelf>>,
+    packages: BTreeMap<Position, Package>,
+    next_id: AtomicI64,
+}
+
+/// What one tenant has.
+#[derive(Debug, Default)]
+struct Shelf {
+    plugins: BTreeMap<Position, Plugin>,
+    positions: HashMap<i64, Position>,
+    profiles: HashMap<String, Profile>,
+}
+
+impl MemoryStore {
+    /// With the demo data of all tenants.
+    pub(crate) fn new(registry: &Registry) -> Self {
+        let shelf = |tenant: &Tenant| {
+            let mut shelf = Shelf::default();
+            demo::plugins(tenant).for_each(|plugin| shelf.put(plugin));
+            Mutex::new(shelf)
+        };
+        let packages = demo::packages().map(|package| (package.position(), package));
+        Self {
+            shelves: registry.iter().map(|t| (t.key, shelf(t))).collect(),
+            packages: packages.collect(),
+            next_id: AtomicI64::new(demo::FIRST_FREE_ID),
+        }
+    }
+
+    fn shelf(&self, tenant: &Tenant) -> Result<MutexGuard<'_, Shelf>, Rejected> {
+        let unknown = Rejected::new("store", Reason::UnknownTenant);
+        let shelf = self.shelves.get(&tenant.key).ok_or(unknown)?;
+        // Every change under this lock is whole before it ends, or it does not begin.
+        Ok(shelf.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Shelf {
+    fn put(&mut self, plugin: Plugin) {
+        let position = plugin.position();
+        self.positions.insert(plugin.id, position);
+        self.plugins.insert(position, plugin);
+    }
+
+    fn get(&mut self, id: i64) -> Option<&mut Plugin> {
+        self.plugins.get_mut(self.positions.get(&id)?)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn plugins(
+        &self,
+        tenant: &Tenant,
+        team: Option<i64>,
+        window: Window,
+    ) -> Result<Vec<Plugin>, StoreError> {
+        let shelf = self.shelf(tenant)?;
+        let wanted = |plugin: &&Plugin| team.is_none_or(|team| plugin.team_id == team);
+        let rows = newest(&shelf.plugins, window.after).filter(wanted);
+        Ok(rows.take(window.limit).cloned().collect())
+    }
+
+    async fn plugin(&self, tenant: &Tenant, id: i64) -> Result<Option<Plugin>, StoreError> {
+        Ok(self.shelf(tenant)?.get(id).cloned())
+    }
+
+    async fn create(&self, tenant: &Tenant, draft: Draft) -> Result<Plugin, StoreError> {
+        let mut shelf = self.shelf(tenant)?;
+        if shelf.plugins.len() == MOST_ROWS {
+            return Err(Rejected::new("store", Reason::StockQuota).into());
+        }
+        let now = Timestamp::now();
+        let plugin = Plugin {
+            id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            team_id: draft.team_id,
+            name: draft.name,
+            description: draft.description,
+            version: draft.version,
+            created_at: micros(now),
+            updated_at: micros(now),
+        };
+        shelf.put(plugin.clone());
+        Ok(plugin)
+    }
+
+    async fn replace(
+        &self,
+        tenant: &Tenant,
+        id: i64,
+        draft: Draft,
+    ) -> Result<Option<Plugin>, StoreError> {
+        let mut shelf = self.shelf(tenant)?;
+        Ok(shelf.get(id).map(|plugin| {
+            plugin.team_id = draft.team_id;
+            plugin.name = draft.name;
+            plugin.description = draft.description;
+            plugin.version = draft.version;
+            plugin.updated_at = micros(Timestamp::now());
+            plugin.clone()
+        }))
+    }
+
+    async fn delete(&self, tenant: &Tenant, id: i64) -> Result<bool, StoreError> {
+        let mut shelf = self.shelf(tenant)?;
+        let position = shelf.positions.remove(&id);
+        Ok(position.is_some_and(|position| shelf.plugins.remove(&position).is_some()))
+    }
+
+    async fn profile(&self, tenant: &Tenant, user: &str) -> Result<Option<Profile>, StoreError> {
+        Ok(self.shelf(tenant)?.profiles.get(user).cloned())
+    }
+
+    async fn set_profile(
+        &self,
+        tenant: &Tenant,
+        user: &str,
+        profile: Profile,
+    ) -> Result<(), StoreError> {
+        let mut shelf = self.shelf(tenant)?;
+        if shelf.profiles.len() == MOST_ROWS && !shelf.profiles.contains_key(user) {
+            return Err(Rejected::new("store", Reason::StockQuota).into());
+        }
+        shelf.profiles.insert(user.to_owned(), profile);
+        Ok(())
+    }
+
+    async fn packages(&self, window: Window) -> Result<Vec<Package>, StoreError> {
+        let rows = newest(&self.packages, window.after);
+        Ok(rows.take(window.limit).cloned().collect())
+    }
+
+    fn is_ready(&self) -> bool {
+        true
+    }
+}
+
+impl Stats for MemoryStore {
+    fn describe(&self) -> &'static [Metric] {
+        &[]
+    }
+
+    fn read(&self, _: &mut dyn FnMut(&'static Metric, &str, Value)) {}
+}
+
+fn newest<T>(rows: &BTreeMap<Position, T>, after: Option<Position>) -> impl Iterator<Item = &T> {
+    let end = after.map_or(Bound::Unbounded, Bound::Excluded);
+    rows.range((Bound::Unbounded, end))
+        .rev()
+        .map(|(_, row)| row)
+}
+
+/// As exact as a cursor and a database are.
+fn micros(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+}

@@ -1,0 +1,75 @@
+//! What Prometheus is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Response;
+use metrics::{Counter, Histogram, Label, counter, gauge, histogram, with_local_recorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
+use tower_http::trace::OnResponse;
+use towerblock_core::{Stats, Value};
+use tracing::Span;
+
+/// In seconds; the targets of 50 ms and 150 ms are bounds of their own.
+const BUCKETS: [f64; 12] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.5, 1.0, 5.0,
+];
+/// The label of each class of status, by its first digit less one.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// Requests by class of status, through handles that were looked up once.
+#[derive(Clone)]
+pub(crate) struct HttpMetrics {
+    recorder: Arc<PrometheusRecorder>,
+    classes: Arc<[(Counter, Histogram); 5]>,
+}
+
+impl HttpMetrics {
+    pub(crate) fn new() -> Self {
+        let builder = PrometheusBuilder::new();
+        // It refuses an empty list of buckets and nothing else.
+        let builder = builder.set_buckets(&BUCKETS).unwrap_or_default();
+        let recorder = Arc::new(builder.build_recorder());
+        let classes = with_local_recorder(&*recorder, || {
+            CLASSES.map(|class| {
+                let requests = counter!("http_requests_total", "status" => class);
+                let seconds = histogram!("http_request_duration_seconds", "status" => class);
+                (requests, seconds)
+            })
+        });
+        let classes = Arc::new(classes);
+        Self { recorder, classes }
+    }
+
+    /// Moves samples into their buckets; they pile up until somebody does.
+    pub(crate) fn upkeep(&self) {
+        self.recorder.handle().run_upkeep();
+    }
+
+    /// The text of `/metrics`, with the present numbers of `stats`.
+    pub(crate) fn render(&self, stats: &dyn Stats) -> String {
+        with_local_recorder(&*self.recorder, || {
+            stats.read(&mut |metric, label, value| {
+                let labels =
+                    (!metric.label.is_empty()).then(|| Label::new(metric.label, label.to_owned()));
+                let labels: Vec<_> = labels.into_iter().collect();
+                match value {
+                    Value::Count(count) => counter!(metric.name, labels).absolute(count),
+                    Value::Level(level) => gauge!(metric.name, labels).set(level),
+                    _ => {}
+                }
+            });
+        });
+        self.recorder.handle().render()
+    }
+}
+
+impl<B> OnResponse<B> for HttpMetrics {
+    fn on_response(self, response: &Response<B>, latency: Duration, _: &Span) {
+        let class = usize::from(response.status().as_u16() / 100).wrapping_sub(1);
+        if let Some((requests, seconds)) = self.classes.get(class) {
+            requests.increment(1);
+            seconds.record(latency);
+        }
+    }
+}

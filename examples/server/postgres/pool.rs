@@ -1,0 +1,104 @@
+//! Connections, for now bb8's own; and what their errors mean to a client.
+
+use std::time::Duration;
+
+use bb8::{PooledConnection, RunError};
+use bb8_postgres::PostgresConnectionManager;
+use tokio::time::timeout;
+use tokio_postgres::{Error, NoTls};
+use towerblock_core::{BoxError, Reason, Rejected};
+
+use crate::store::StoreError;
+
+/// For a connection, and then for the answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+type Manager = PostgresConnectionManager<NoTls>;
+
+#[derive(Debug)]
+pub(super) struct Pool {
+    name: &'static str,
+    size: u32,
+    inner: bb8::Pool<Manager>,
+}
+
+impl Pool {
+    pub(super) fn new(
+        name: &'static str,
+        config: &tokio_postgres::Config,
+        size: u32,
+        kept: u32,
+    ) -> Result<Self, BoxError> {
+        let mut config = config.clone();
+        config.application_name("towerblock-server");
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        let inner = bb8::Pool::builder()
+            .max_size(size)
+            .min_idle(kept)
+            .connection_timeout(PATIENCE)
+            // A round trip for every checkout; `get` looks at what is known instead.
+            .test_on_check_out(false)
+            .build_unchecked(Manager::new(config, NoTls));
+        Ok(Self { name, size, inner })
+    }
+
+    pub(super) async fn get(&self) -> Result<PooledConnection<'_, Manager>, StoreError> {
+        // A server that restarted leaves closed connections behind, one after another.
+        for _ in 0..=self.size {
+            let connection = self.inner.get().await.map_err(|error| match error {
+                RunError::User(error) => self.explain(error),
+                RunError::TimedOut => self.unavailable("no connection in time").into(),
+            })?;
+            if !connection.is_closed() {
+                return Ok(connection);
+            }
+        }
+        Err(self.unavailable("every connection was closed").into())
+    }
+
+    /// Bounds the wait for an answer.
+    pub(super) async fn wait<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, StoreError> {
+        match timeout(PATIENCE, answer).await {
+            Ok(answer) => answer.map_err(|error| self.explain(error)),
+            Err(_) => Err(self.unavailable("no answer in time").into()),
+        }
+    }
+
+    /// Whether the server answers.
+    pub(super) async fn probe(&self) -> Result<(), BoxError> {
+        let connection = self.get().await?;
+        self.wait(connection.batch_execute("SELECT 1")).await?;
+        Ok(())
+    }
+
+    /// How many are open, and how many of these nobody uses.
+    pub(super) fn connections(&self) -> (u32, u32) {
+        let state = self.inner.state();
+        (state.connections, state.idle_connections)
+    }
+
+    /// What the server cannot do now is no error of ours.
+    fn explain(&self, error: Error) -> StoreError {
+        let Some(code) = error.code().map(tokio_postgres::error::SqlState::code) else {
+            return self.unavailable(&error.to_string()).into();
+        };
+        // Connection lost, out of resources, shutting down, not (yet) the primary, and not
+        // yet set up.
+        let passing = ["08", "53", "57", "25006", "3F000", "42P01"];
+        if passing.iter().any(|class| code.starts_with(class)) {
+            return self.unavailable(&error.to_string()).into();
+        }
+        StoreError::Database(error)
+    }
+
+    fn unavailable(&self, why: &str) -> Rejected {
+        tracing::debug!(pool = self.name, why, "the database is unavailable");
+        Rejected::new("database", Reason::Unavailable)
+    }
+}

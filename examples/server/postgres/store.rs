@@ -1,0 +1,235 @@
+//! The statements. Each names its tenant's key as well: row-level security is the net
+//! under them, not the wall.
+
+use async_trait::async_trait;
+use std::sync::atomic::Ordering;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+use towerblock_tenant::Tenant;
+
+use super::PostgresStore;
+use super::bind::{Binding, Mode, Parameter};
+use crate::store::{Draft, Package, Plugin, Profile, Store, StoreError, Window};
+
+const COLUMNS: &str = "id, team_id, name, description, version, created_at, updated_at";
+
+impl PostgresStore {
+    /// From a standby when there is one; from the primary when that fails.
+    async fn read(
+        &self,
+        binding: Binding,
+        statement: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        let mode = Mode::ReadOnly;
+        if let Some(replica) = self.replica_for(binding.key()) {
+            let attempt = async {
+                let client = replica.get().await?;
+                let rows = binding.query(&client, mode, statement, parameters);
+                replica.wait(rows).await
+            };
+            match attempt.await {
+                Err(StoreError::Refused(_)) => {}
+                outcome => return outcome,
+            }
+        }
+        let client = self.primary.get().await?;
+        let rows = binding.query(&client, mode, statement, parameters);
+        self.primary.wait(rows).await
+    }
+
+    async fn write(
+        &self,
+        tenant: &Tenant,
+        statement: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        // Before the statement: whatever becomes of it, no later read may miss it.
+        self.unsettled.insert(tenant.key, ());
+        let client = self.primary.get().await?;
+        let rows = Binding::of(tenant).query(&client, Mode::ReadWrite, statement, parameters);
+        let rows = self.primary.wait(rows).await?;
+        // And anew: the standbys learn of it only now.
+        self.unsettled.insert(tenant.key, ());
+        Ok(rows)
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn plugins(
+        &self,
+        tenant: &Tenant,
+        team: Option<i64>,
+        window: Window,
+    ) -> Result<Vec<Plugin>, StoreError> {
+        let key = key(tenant);
+        let (limit, after) = limits(window);
+        let mut filter = "tenant_key = $2".to_owned();
+        let mut parameters: Vec<Parameter<'_>> = vec![(&limit, Type::INT8), (&key, Type::INT8)];
+        if let Some(team) = &team {
+            parameters.push((team, Type::INT8));
+            filter.push_str(" AND team_id = $3");
+        }
+        if let Some((created_at, id)) = &after {
+            let n = parameters.len();
+            parameters.push((created_at, Type::TIMESTAMPTZ));
+            parameters.push((id, Type::INT8));
+            filter.push_str(&format!(" AND (created_at, id) < (${}, ${})", n + 1, n + 2));
+        }
+        let statement = format!(
+            "SELECT {COLUMNS} FROM plugins WHERE {filter} ORDER BY created_at DESC, id DESC LIMIT $1"
+        );
+        let binding = Binding::of(tenant);
+        let rows = self.read(binding, &statement, &parameters).await?;
+        rows.iter().map(plugin).collect()
+    }
+
+    async fn plugin(&self, tenant: &Tenant, id: i64) -> Result<Option<Plugin>, StoreError> {
+        let statement = format!("SELECT {COLUMNS} FROM plugins WHERE tenant_key = $1 AND id = $2");
+        let parameters: [Parameter<'_>; 2] = [(&key(tenant), Type::INT8), (&id, Type::INT8)];
+        let binding = Binding::of(tenant);
+        let rows = self.read(binding, &statement, &parameters).await?;
+        rows.first().map(plugin).transpose()
+    }
+
+    async fn create(&self, tenant: &Tenant, draft: Draft) -> Result<Plugin, StoreError> {
+        let statement = format!(
+            "INSERT INTO plugins (tenant_key, team_id, name, description, version)
+             VALUES ($1, $2, $3, $4, $5) RETURNING {COLUMNS}"
+        );
+        let key = key(tenant);
+        let rows = self
+            .write(tenant, &statement, &of_draft(&key, &draft))
+            .await?;
+        let row = rows.first().ok_or(StoreError::NoRow)?;
+        plugin(row)
+    }
+
+    async fn replace(
+        &self,
+        tenant: &Tenant,
+        id: i64,
+        draft: Draft,
+    ) -> Result<Option<Plugin>, StoreError> {
+        let statement = format!(
+            "UPDATE plugins SET team_id = $2, name = $3, description = $4, version = $5,
+             updated_at = now() WHERE tenant_key = $1 AND id = $6 RETURNING {COLUMNS}"
+        );
+        let key = key(tenant);
+        let mut parameters = of_draft(&key, &draft).to_vec();
+        parameters.push((&id, Type::INT8));
+        let rows = self.write(tenant, &statement, &parameters).await?;
+        rows.first().map(plugin).transpose()
+    }
+
+    async fn delete(&self, tenant: &Tenant, id: i64) -> Result<bool, StoreError> {
+        let statement = "DELETE FROM plugins WHERE tenant_key = $1 AND id = $2 RETURNING id";
+        let parameters: [Parameter<'_>; 2] = [(&key(tenant), Type::INT8), (&id, Type::INT8)];
+        let rows = self.write(tenant, statement, &parameters).await?;
+        Ok(!rows.is_empty())
+    }
+
+    async fn profile(&self, tenant: &Tenant, user: &str) -> Result<Option<Profile>, StoreError> {
+        let statement =
+            "SELECT display_name, email FROM profiles WHERE tenant_key = $1 AND user_id = $2";
+        let parameters: [Parameter<'_>; 2] = [(&key(tenant), Type::INT8), (&user, Type::TEXT)];
+        let rows = self
+            .read(Binding::of(tenant), statement, &parameters)
+            .await?;
+        let profile = |row: &Row| {
+            Ok(Profile {
+                display_name: row.try_get(0)?,
+                email: row.try_get(1)?,
+            })
+        };
+        rows.first()
+            .map(profile)
+            .transpose()
+            .map_err(StoreError::Database)
+    }
+
+    async fn set_profile(
+        &self,
+        tenant: &Tenant,
+        user: &str,
+        profile: Profile,
+    ) -> Result<(), StoreError> {
+        let statement = "INSERT INTO profiles (tenant_key, user_id, display_name, email)
+             VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_key, user_id)
+             DO UPDATE SET display_name = excluded.display_name, email = excluded.email";
+        let parameters: [Parameter<'_>; 4] = [
+            (&key(tenant), Type::INT8),
+            (&user, Type::TEXT),
+            (&profile.display_name, Type::TEXT),
+            (&profile.email, Type::TEXT),
+        ];
+        self.write(tenant, statement, &parameters).await?;
+        Ok(())
+    }
+
+    async fn packages(&self, window: Window) -> Result<Vec<Package>, StoreError> {
+        let (limit, after) = limits(window);
+        let mut parameters: Vec<Parameter<'_>> = vec![(&limit, Type::INT8)];
+        let mut filter = "";
+        if let Some((created_at, id)) = &after {
+            parameters.push((created_at, Type::TIMESTAMPTZ));
+            parameters.push((id, Type::INT8));
+            filter = "WHERE (created_at, id) < ($2, $3)";
+        }
+        let statement = format!(
+            "SELECT id, name, summary, created_at FROM packages {filter}
+             ORDER BY created_at DESC, id DESC LIMIT $1"
+        );
+        let rows = self.read(Binding::Market, &statement, &parameters).await?;
+        let package = |row: &Row| {
+            Ok(Package {
+                id: row.try_get(0)?,
+                name: row.try_get(1)?,
+                summary: row.try_get(2)?,
+                created_at: row.try_get(3)?,
+            })
+        };
+        let packages: Result<_, _> = rows.iter().map(package).collect();
+        packages.map_err(StoreError::Database)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+}
+
+/// PostgreSQL has no unsigned numbers; keys are far below the half.
+fn key(tenant: &Tenant) -> i64 {
+    i64::try_from(tenant.key).unwrap_or(i64::MAX)
+}
+
+fn limits(window: Window) -> (i64, Option<(jiff::Timestamp, i64)>) {
+    let limit = i64::try_from(window.limit).unwrap_or(i64::MAX);
+    (limit, window.after.map(|p| (p.created_at, p.id)))
+}
+
+fn of_draft<'a>(key: &'a i64, draft: &'a Draft) -> [Parameter<'a>; 5] {
+    [
+        (key, Type::INT8),
+        (&draft.team_id, Type::INT8),
+        (&draft.name, Type::TEXT),
+        (&draft.description, Type::TEXT),
+        (&draft.version, Type::TEXT),
+    ]
+}
+
+fn plugin(row: &Row) -> Result<Plugin, StoreError> {
+    let read = || {
+        Ok(Plugin {
+            id: row.try_get(0)?,
+            team_id: row.try_get(1)?,
+            name: row.try_get(2)?,
+            description: row.try_get(3)?,
+            version: row.try_get(4)?,
+            created_at: row.try_get(5)?,
+            updated_at: row.try_get(6)?,
+        })
+    };
+    read().map_err(StoreError::Database)
+}

@@ -1,0 +1,97 @@
+//! How handlers answer, and how they read a body.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use towerblock_core::{ProblemBody, Reason, Rejected};
+use towerblock_respond::Refused;
+
+/// For one user or tenant: kept by browsers, asked about each time, shared by nobody.
+pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+/// The same for everyone.
+pub(crate) const SHARED: HeaderValue = HeaderValue::from_static("public, max-age=600");
+
+/// JSON with an `ETag`, or 304 for a client that has it already.
+pub(crate) fn cacheable(
+    request: &HeaderMap,
+    cache_control: HeaderValue,
+    value: &impl Serialize,
+) -> Result<Response, Refused> {
+    let body = Bytes::from(serde_json::to_vec(value)?);
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    // Weak: the same tag stands for the compressed form (RFC 9110, 8.8.1).
+    let tag: ETag = format!("W/\"{:016x}\"", hasher.finish()).parse()?;
+    let condition: Option<IfNoneMatch> = request.typed_get();
+    let is_new = condition.is_none_or(|condition| condition.precondition_passes(&tag));
+    let mut response = if is_new {
+        let json = HeaderValue::from_static("application/json");
+        ([(CONTENT_TYPE, json)], body).into_response()
+    } else {
+        StatusCode::NOT_MODIFIED.into_response()
+    };
+    response.headers_mut().typed_insert(tag);
+    response.headers_mut().insert(CACHE_CONTROL, cache_control);
+    Ok(response)
+}
+
+/// 400 with what was wrong.
+pub(crate) fn invalid(detail: &str) -> Refused {
+    let detail: String = detail.chars().take(200).collect();
+    Refused::new(Rejected::new("parameter", Reason::InvalidParameter).response_with(&detail))
+}
+
+/// 404 for a thing of the application's own.
+pub(crate) fn missing(detail: &str) -> Refused {
+    Refused::new(ProblemBody::about(StatusCode::NOT_FOUND, detail))
+}
+
+/// The number in a path such as `/plugins/{id}`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Id(pub(crate) i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let Path(id): Path<i64> = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|_| invalid("the id in the path: expected a whole number"))?;
+        Ok(Self(id))
+    }
+}
+
+/// A JSON body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
+    type Rejection = Refused;
+
+    async fn from_request(req: Request, state: &S) -> Result<Self, Refused> {
+        match Json::from_request(req, state).await {
+            Ok(Json(value)) => Ok(Self(value)),
+            Err(JsonRejection::MissingJsonContentType(_)) => Err(Refused::new(ProblemBody::about(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "expected Content-Type: application/json",
+            ))),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                let limit = crate::stack::BODY_LIMIT;
+                let detail = format!("the body is larger than {limit} bytes");
+                let status = StatusCode::PAYLOAD_TOO_LARGE;
+                Err(Refused::new(ProblemBody::about(status, &detail)))
+            }
+            Err(rejection) => Err(invalid(&rejection.body_text())),
+        }
+    }
+}

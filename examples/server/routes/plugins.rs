@@ -1,0 +1,127 @@
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{LINK, LOCATION};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use towerblock_respond::Refused;
+use towerblock_tenant::CurrentTenant;
+
+use crate::paging::Page;
+use crate::reply::{Id, PRIVATE, Sent, cacheable, invalid, missing};
+use crate::state::Shared;
+use crate::store::Draft;
+
+const NO_PLUGIN: &str = "no such plugin";
+
+pub(crate) async fn list(
+    State(state): State<Shared>,
+    tenant: CurrentTenant,
+    page: Page,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    newest(&state, &tenant, None, &page, &headers).await
+}
+
+pub(crate) async fn of_team(
+    State(state): State<Shared>,
+    tenant: CurrentTenant,
+    Id(team): Id,
+    page: Page,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    newest(&state, &tenant, Some(team), &page, &headers).await
+}
+
+async fn newest(
+    state: &Shared,
+    tenant: &CurrentTenant,
+    team: Option<i64>,
+    page: &Page,
+    headers: &HeaderMap,
+) -> Result<Response, Refused> {
+    let plugins = state.store.plugins(tenant, team, page.window()).await?;
+    let listing = page.listing(plugins);
+    let response = cacheable(headers, PRIVATE, &listing)?;
+    Ok(with_link(response, listing.link))
+}
+
+pub(crate) fn with_link(mut response: Response, link: Option<HeaderValue>) -> Response {
+    if let Some(link) = link {
+        response.headers_mut().insert(LINK, link);
+    }
+    response
+}
+
+pub(crate) async fn item(
+    State(state): State<Shared>,
+    tenant: CurrentTenant,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let plugin = state.store.plugin(&tenant, id).await?;
+    let plugin = plugin.ok_or_else(|| missing(NO_PLUGIN))?;
+    cacheable(&headers, PRIVATE, &plugin)
+}
+
+pub(crate) async fn create(
+    State(state): State<Shared>,
+    tenant: CurrentTenant,
+    Sent(draft): Sent<Draft>,
+) -> Result<Response, Refused> {
+    let plugin = state.store.create(&tenant, checked(draft)?).await?;
+    let location = [(LOCATION, format!("/api/v1/plugins/{}", plugin.id))];
+    Ok((StatusCode::CREATED, location, Json(plugin)).into_response())
+}
+
+pub(crate) async fn replace(
+    State(state): State<Shared>,
+    tenant: CurrentTenant,
+    Id(id): Id,
+    Sent(draft): Sent<Draft>,
+) -> Result<Response, Refused> {
+    let plugin = state.store.replace(&tenant, id, checked(draft)?).await?;
+    let plugin = plugin.ok_or_else(|| missing(NO_PLUGIN))?;
+    Ok(Json(plugin).into_response())
+}
+
+pub(crate) async fn delete(
+    State(state): State<Shared>,
+    tenant: CurrentTenant,
+    Id(id): Id,
+) -> Result<StatusCode, Refused> {
+    let found = state.store.delete(&tenant, id).await?;
+    let deleted = found.then_some(StatusCode::NO_CONTENT);
+    deleted.ok_or_else(|| missing(NO_PLUGIN))
+}
+
+/// What no store could keep, or nobody could read, is told here.
+fn checked(draft: Draft) -> Result<Draft, Refused> {
+    text("name", &draft.name, 1, 100)?;
+    text("description", &draft.description, 0, 5_000)?;
+    text("version", &draft.version, 1, 40)?;
+    if draft.team_id < 1 {
+        let given = draft.team_id;
+        return Err(invalid(&format!("team_id={given}: expected at least 1")));
+    }
+    Ok(draft)
+}
+
+/// Refuses text that is too short, too long, or has control characters other than a tab
+/// and a line break.
+pub(crate) fn text(field: &str, text: &str, least: usize, most: usize) -> Result<(), Refused> {
+    let count = text.chars().count();
+    if !(least..=most).contains(&count) {
+        let expected = format!("expected {least} to {most} characters");
+        return Err(invalid(&format!(
+            "{field} of {count} characters: {expected}"
+        )));
+    }
+    let strange = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if let Some(c) = text.chars().find(|c| strange(*c)) {
+        let code = u32::from(c);
+        return Err(invalid(&format!(
+            "{field} has the control character U+{code:04X}"
+        )));
+    }
+    Ok(())
+}

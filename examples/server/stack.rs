@@ -1,0 +1,141 @@
+//! The whole stack, outermost layer first. A request falls through it from top to bottom,
+//! and its answer climbs back up.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, LINK, LOCATION, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use tower::timeout::TimeoutLayer;
+use tower::timeout::error::Elapsed;
+use tower::util::MapRequestLayer;
+use tower::{BoxError, ServiceBuilder};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+use tower_http::cors::CorsLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::trace::TraceLayer;
+use towerblock_core::{ProblemBody, Reason, Rejected};
+use towerblock_respond::{Refused, RespondLayer};
+use towerblock_tenant::{GuardedHeader, InvalidDomain, Registry, Subdomain, TenantLayer};
+
+use crate::caller::is_local;
+use crate::routes;
+use crate::state::Shared;
+
+/// Bytes of a request's body.
+pub(crate) const BODY_LIMIT: usize = 64 * 1_024;
+/// A handler bounds what it waits for itself; this is for the one that forgot.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Compressing less costs more than it saves.
+const COMPRESS_ABOVE: u64 = 1_024;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
+const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
+
+pub(crate) fn app(
+    state: Shared,
+    registry: Arc<Registry>,
+    origins: Vec<HeaderValue>,
+) -> Result<Router, InvalidDomain> {
+    let who_is_asking = TenantLayer::new(registry)
+        .resolver(Subdomain::of(["localhost"])?)
+        .resolver(GuardedHeader::new(TENANT_ID, is_local));
+
+    let stack = ServiceBuilder::new()
+        // First of all, so that whatever is logged below carries the request's id; one
+        // that the client chose stays if it is fit for a log.
+        .layer(MapRequestLayer::new(drop_unfit_id))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        // Outside all that refuses: every outcome is counted, and stands in its span.
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_request(())
+                .on_response(state.metrics.clone())
+                .on_body_chunk(())
+                .on_eos(())
+                .on_failure(()),
+        )
+        // Outside all that answers: every answer tells its id.
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        // Outside all that refuses: a browser may read why it was refused, and a
+        // preflight, which names no tenant, is answered here.
+        .layer(cors(origins))
+        // Outside everything of ours: a panic in any of it is one 500, not a dead
+        // connection.
+        .layer(CatchPanicLayer::custom(panicked))
+        // Outside the layers that refuse with an error: from here on out nothing fails.
+        .layer(RespondLayer::new())
+        // Everything below may rely on the tenant; nothing below runs without one.
+        .layer(who_is_asking)
+        // Inside the tenant, for what is known of it needs no time; outside the handler.
+        .map_err(unavailable_if_elapsed)
+        .layer(TimeoutLayer::new(TIMEOUT))
+        // Next to the handler: it sees whole bodies, and everything outside the sizes
+        // that go over the wire.
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE)))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+
+    let tenants = routes::tenants()
+        .method_not_allowed_fallback(async || {
+            about(StatusCode::METHOD_NOT_ALLOWED, "no such method here")
+        })
+        .fallback(async || about(StatusCode::NOT_FOUND, "no such page"))
+        .layer(stack);
+    // Probes stand outside everything: they must answer when nothing else does.
+    Ok(routes::operators().merge(tenants).with_state(state))
+}
+
+fn drop_unfit_id(mut req: Request) -> Request {
+    let fit = |id: &HeaderValue| id.len() <= 64 && id.to_str().is_ok();
+    if !req.headers().get(REQUEST_ID).is_none_or(fit) {
+        req.headers_mut().remove(REQUEST_ID);
+    }
+    req
+}
+
+fn span(req: &Request) -> tracing::Span {
+    let id = req
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok());
+    tracing::info_span!("request", id, method = %req.method(), path = req.uri().path())
+}
+
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, TENANT_ID, USER_ID])
+        .expose_headers([ETAG, LINK, LOCATION, RETRY_AFTER, REQUEST_ID])
+        .max_age(Duration::from_secs(600))
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that CatchPanicLayer asks for"
+)]
+fn panicked(panic: Box<dyn Any + Send>) -> Response<ProblemBody<Body>> {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref().map(String::as_str));
+    tracing::error!(panic = text, "answered 500");
+    ProblemBody::internal_error()
+}
+
+fn unavailable_if_elapsed(error: BoxError) -> BoxError {
+    if error.is::<Elapsed>() {
+        return Rejected::new("timeout", Reason::Unavailable).into();
+    }
+    error
+}
+
+fn about(status: StatusCode, detail: &str) -> Refused {
+    Refused::new(ProblemBody::about(status, detail))
+}

@@ -1,0 +1,113 @@
+//! From the configuration to a server that answers, and back down in order.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use towerblock_core::BoxError;
+use towerblock_tenant::Registry;
+
+use crate::config::{Config, Database};
+use crate::memory::MemoryStore;
+use crate::postgres::{Embedded, PostgresStore};
+use crate::state::{Shared, State};
+use crate::store::Store;
+use crate::{demo, serve, stack};
+
+/// Serves until SIGTERM or Ctrl-C.
+///
+/// # Errors
+///
+/// Those of the start: the address is taken, or an embedded server does not come up.
+/// Afterwards there are none.
+pub async fn run(mut config: Config) -> Result<(), BoxError> {
+    let address = SocketAddr::new(config.host, config.port);
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen on {address} (HOST, PORT): {error}"))?;
+    let registry: Arc<Registry> = Arc::new(demo::tenants().collect());
+
+    // Dropped last: the embedded servers must outlive everything that talks to them.
+    let (_embedded, place) = choose_database(&mut config).await?;
+    // Every task is in here, and stops when it is dropped.
+    let mut tasks = JoinSet::new();
+    let store: Arc<dyn Store> = match &config.database_url {
+        Some(Database::Postgres(primary)) => {
+            let store = PostgresStore::new(&config, primary)?;
+            tasks.spawn(Arc::clone(&store).supervise(Arc::clone(&registry)));
+            store
+        }
+        _ => Arc::new(MemoryStore::new(&registry)),
+    };
+    let state = Arc::new(State::new(&config, store));
+    tasks.spawn(upkeep(Arc::clone(&state)));
+    let app = stack::app(Arc::clone(&state), registry, config.cors_origins)?;
+
+    announce(&state, listener.local_addr()?, &place)?;
+    let stop = serve::stop_signal()?;
+    serve::until(stop, listener, app, &state).await;
+    Ok(())
+}
+
+/// The server's whole stack over demo data in memory, without a network.
+///
+/// # Errors
+///
+/// Never, unless the stack's own base domain were wrong.
+pub fn in_memory(config: &Config) -> Result<Router, BoxError> {
+    let registry: Arc<Registry> = Arc::new(demo::tenants().collect());
+    let store = Arc::new(MemoryStore::new(&registry));
+    let state = Arc::new(State::new(config, store));
+    Ok(stack::app(state, registry, config.cors_origins.clone())?)
+}
+
+/// Fills in the database that the environment leaves open; says which it is, and what to
+/// set to change it.
+async fn choose_database(config: &mut Config) -> Result<(Option<Embedded>, String), BoxError> {
+    let other = "set DATABASE_URL for another";
+    match &config.database_url {
+        Some(Database::Postgres(primary)) => {
+            let replicas = config.database_read_replicas.len();
+            let hosts = crate::postgres::hosts(primary);
+            let place = format!("PostgreSQL at {hosts}, {replicas} read replicas (DATABASE_URL)");
+            Ok((None, place))
+        }
+        Some(Database::Memory) => Ok((None, format!("memory, lost at the end; {other}"))),
+        None if Embedded::is_available() => {
+            let embedded = Embedded::start(config).await?;
+            let place = "embedded PostgreSQL, a primary and a standby, gone at the end";
+            Ok((Some(embedded), format!("{place}; {other}")))
+        }
+        None => {
+            let why = "no PostgreSQL binaries found";
+            Ok((None, format!("memory, lost at the end, for {why}; {other}")))
+        }
+    }
+}
+
+async fn upkeep(state: Shared) {
+    let mut tick = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        tick.tick().await;
+        state.metrics.upkeep();
+    }
+}
+
+fn announce(state: &Shared, address: SocketAddr, place: &str) -> std::io::Result<()> {
+    let port = address.port();
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "instance {}, database: {place}", state.instance)?;
+    writeln!(out, "listening on http://{address}")?;
+    writeln!(out, "try: curl http://acme.localhost:{port}/api/v1/plugins")?;
+    if state.admin_token.is_none() {
+        writeln!(
+            out,
+            "admin routes: for loopback peers only; set ADMIN_TOKEN to change it"
+        )?;
+    }
+    out.flush()
+}

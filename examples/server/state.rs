@@ -1,0 +1,48 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::metrics::HttpMetrics;
+use crate::store::Store;
+
+/// The state of the router.
+pub(crate) type Shared = Arc<State>;
+
+pub(crate) struct State {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) metrics: HttpMetrics,
+    pub(crate) admin_token: Option<String>,
+    pub(crate) instance: String,
+    pub(crate) started: Instant,
+    pub(crate) connections: AtomicUsize,
+    /// No instance that is going away should get new requests.
+    pub(crate) draining: AtomicBool,
+}
+
+impl State {
+    pub(crate) fn new(config: &Config, store: Arc<dyn Store>) -> Self {
+        let pid = std::process::id();
+        let named = || {
+            let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
+            let host = host.as_deref().map_or("server", str::trim);
+            format!("{host}-{pid}")
+        };
+        Self {
+            store,
+            metrics: HttpMetrics::new(),
+            admin_token: config.admin_token.clone(),
+            instance: config.instance_id.clone().unwrap_or_else(named),
+            started: Instant::now(),
+            connections: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.draining.load(Ordering::Relaxed) && self.store.is_ready()
+    }
+}

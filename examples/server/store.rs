@@ -1,0 +1,147 @@
+//! Where the data lives, as the handlers see it.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use towerblock_core::{Rejected, Stats};
+use towerblock_tenant::Tenant;
+
+/// The data of all tenants. Every call says whose data it means.
+#[async_trait]
+pub(crate) trait Store: Stats + 'static {
+    /// The newest plugins, or those of one team, that come after the position.
+    async fn plugins(
+        &self,
+        tenant: &Tenant,
+        team: Option<i64>,
+        window: Window,
+    ) -> Result<Vec<Plugin>, StoreError>;
+
+    async fn plugin(&self, tenant: &Tenant, id: i64) -> Result<Option<Plugin>, StoreError>;
+
+    async fn create(&self, tenant: &Tenant, draft: Draft) -> Result<Plugin, StoreError>;
+
+    /// `None` when there is no such plugin.
+    async fn replace(
+        &self,
+        tenant: &Tenant,
+        id: i64,
+        draft: Draft,
+    ) -> Result<Option<Plugin>, StoreError>;
+
+    /// Whether there was such a plugin.
+    async fn delete(&self, tenant: &Tenant, id: i64) -> Result<bool, StoreError>;
+
+    async fn profile(&self, tenant: &Tenant, user: &str) -> Result<Option<Profile>, StoreError>;
+
+    async fn set_profile(
+        &self,
+        tenant: &Tenant,
+        user: &str,
+        profile: Profile,
+    ) -> Result<(), StoreError>;
+
+    /// The packages that all tenants share, newest first.
+    async fn packages(&self, window: Window) -> Result<Vec<Package>, StoreError>;
+
+    /// Whether the data is there and answers.
+    fn is_ready(&self) -> bool;
+}
+
+/// One page: at most so many rows, from a position on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub(crate) limit: usize,
+    pub(crate) after: Option<Position>,
+}
+
+/// The sort key of the lists, newest first; the id decides between equal times.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Position {
+    pub(crate) created_at: Timestamp,
+    pub(crate) id: i64,
+}
+
+/// A row of a list.
+pub(crate) trait Positioned {
+    fn position(&self) -> Position;
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Plugin {
+    pub(crate) id: i64,
+    pub(crate) team_id: i64,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) version: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+impl Positioned for Plugin {
+    fn position(&self) -> Position {
+        let &Self { created_at, id, .. } = self;
+        Position { created_at, id }
+    }
+}
+
+/// A plugin as a client sends it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Draft {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) description: String,
+    #[serde(default = "first_version")]
+    pub(crate) version: String,
+    #[serde(default = "first_team")]
+    pub(crate) team_id: i64,
+}
+
+fn first_version() -> String {
+    "0.1.0".to_owned()
+}
+
+const fn first_team() -> i64 {
+    1
+}
+
+/// What a user says of themselves; empty until they do.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Profile {
+    pub(crate) display_name: String,
+    pub(crate) email: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Package {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    pub(crate) summary: String,
+    pub(crate) created_at: Timestamp,
+}
+
+impl Positioned for Package {
+    fn position(&self) -> Position {
+        let &Self { created_at, id, .. } = self;
+        Position { created_at, id }
+    }
+}
+
+/// A store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("statement failed")]
+    Database(#[source] tokio_postgres::Error),
+    #[error("a statement returned no row")]
+    NoRow,
+    #[error("refused")]
+    Refused(#[source] Rejected),
+}
+
+impl From<Rejected> for StoreError {
+    fn from(rejected: Rejected) -> Self {
+        Self::Refused(rejected)
+    }
+}
