@@ -138,6 +138,13 @@ pub(crate) enum StoreError {
     NoRow,
     #[error("refused")]
     Refused(#[source] Rejected),
+    /// `why` is for the log.
+    #[error("{why}")]
+    Unavailable {
+        why: String,
+        #[source]
+        rejected: Rejected,
+    },
 }
 
 impl From<Rejected> for StoreError {

@@ -50,13 +50,13 @@ impl Pool {
         for _ in 0..=self.size {
             let connection = self.inner.get().await.map_err(|error| match error {
                 RunError::User(error) => self.explain(error),
-                RunError::TimedOut => self.unavailable("no connection in time").into(),
+                RunError::TimedOut => self.unavailable("no connection in time"),
             })?;
             if !connection.is_closed() {
                 return Ok(connection);
             }
         }
-        Err(self.unavailable("every connection was closed").into())
+        Err(self.unavailable("every connection was closed"))
     }
 
     /// Bounds the wait for an answer.
@@ -66,7 +66,7 @@ impl Pool {
     ) -> Result<T, StoreError> {
         match timeout(PATIENCE, answer).await {
             Ok(answer) => answer.map_err(|error| self.explain(error)),
-            Err(_) => Err(self.unavailable("no answer in time").into()),
+            Err(_) => Err(self.unavailable("no answer in time")),
         }
     }
 
@@ -86,19 +86,21 @@ impl Pool {
     /// What the server cannot do now is no error of ours.
     fn explain(&self, error: Error) -> StoreError {
         let Some(code) = error.code().map(tokio_postgres::error::SqlState::code) else {
-            return self.unavailable(&error.to_string()).into();
+            return self.unavailable(&error.to_string());
         };
         // Connection lost, out of resources, shutting down, not (yet) the primary, and not
         // yet set up.
         let passing = ["08", "53", "57", "25006", "3F000", "42P01"];
         if passing.iter().any(|class| code.starts_with(class)) {
-            return self.unavailable(&error.to_string()).into();
+            return self.unavailable(&error.to_string());
         }
         StoreError::Database(error)
     }
 
-    fn unavailable(&self, why: &str) -> Rejected {
-        tracing::debug!(pool = self.name, why, "the database is unavailable");
-        Rejected::new("database", Reason::Unavailable)
+    fn unavailable(&self, why: &str) -> StoreError {
+        let why = format!("{}: {why}", self.name);
+        tracing::debug!(why, "the database is unavailable");
+        let rejected = Rejected::new("database", Reason::Unavailable);
+        StoreError::Unavailable { why, rejected }
     }
 }

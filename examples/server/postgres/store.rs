@@ -29,7 +29,7 @@ impl PostgresStore {
                 replica.wait(rows).await
             };
             match attempt.await {
-                Err(StoreError::Refused(_)) => {}
+                Err(StoreError::Unavailable { .. }) => {}
                 outcome => return outcome,
             }
         }

@@ -1,0 +1,36 @@
+//! Small, independent [tower](https://docs.rs/tower) layers with which one service
+//! carries thousands of tenants.
+//!
+//! This crate has nothing of its own: each module is a crate, and each crate can be used
+//! alone. `core` is always there; the others come with the feature of their name, or all
+//! with `full`.
+//!
+//! | I want to … | module and feature |
+//! |---|---|
+//! | know which tenant is asking, and refuse the rest | `tenant` |
+//! | answer what layers and handlers refuse | `respond` |
+//! | write a layer that refuses as the others do | `core` |
+//!
+//! The pages under `docs` (in this documentation only) say in which order the layers
+//! stand, and what they cost.
+
+pub use towerblock_core as core;
+#[cfg(feature = "respond")]
+pub use towerblock_respond as respond;
+#[cfg(feature = "tenant")]
+pub use towerblock_tenant as tenant;
+
+/// Pages that are not about one type.
+#[cfg(all(any(doc, doctest), feature = "full"))]
+pub mod docs {
+    #[doc = include_str!("../docs/ordering.md")]
+    pub mod ordering {}
+
+    #[doc = include_str!("../docs/tenant.md")]
+    pub mod tenant {}
+}
+
+// The front page shows code: it compiles, and it runs.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -1,0 +1,224 @@
+//! Clients that make mistakes, and clients that mean harm: each gets its answer, and the
+//! server goes on.
+
+use proptest::prelude::{any, proptest};
+use proptest::test_runner::Config;
+
+use crate::client::{ask, get, send, send_raw};
+use crate::program::Server;
+
+fn status(server: &Server, head: &str) -> u16 {
+    let answer = send(server, head, "");
+    if answer.status >= 400 {
+        let kind = answer.header("content-type");
+        assert_eq!(
+            kind,
+            Some("application/problem+json"),
+            "{head:.200} {}",
+            answer.body
+        );
+    }
+    answer.status
+}
+
+#[test]
+fn a_host_names_its_tenant_or_nobody() {
+    let server = Server::in_memory();
+    let long = format!("{}.localhost", "a".repeat(10_000));
+    for (host, expected) in [
+        ("acme.localhost:8080", 200),
+        ("ACME.LOCALHOST", 200),
+        ("acme.localhost.", 200),
+        ("localhost", 404),
+        ("a.acme.localhost", 404),
+        ("evil-acme.localhost.example.com", 404),
+        ("acme.localhost.example.com", 404),
+        ("127.0.0.1:8080", 404),
+        ("[::1]:8080", 404),
+        ("xn--bcher-kva.localhost", 404),
+        ("nobody.localhost", 404),
+        (&long, 400),
+        ("-acme.localhost", 400),
+        ("bücher.localhost", 400),
+        ("acme.localhost:80x", 400),
+        ("acme@localhost", 400),
+        ("", 400),
+    ] {
+        let head = format!("GET /api/v1/plugins HTTP/1.1\r\nhost: {host}\r\n");
+        assert_eq!(status(&server, &head), expected, "{host:.80}");
+    }
+    let acme = "host: acme.localhost\r\n";
+    let globex = "host: globex.localhost\r\n";
+    for (head, expected) in [
+        ("GET /api/v1/plugins HTTP/1.1\r\n".to_owned(), 404),
+        (
+            format!("GET /api/v1/plugins HTTP/1.1\r\n{acme}{globex}"),
+            400,
+        ),
+        (
+            format!("GET http://acme.localhost/api/v1/plugins HTTP/1.1\r\n{acme}"),
+            200,
+        ),
+        (
+            format!("GET http://acme.localhost/api/v1/plugins HTTP/1.1\r\n{globex}"),
+            400,
+        ),
+    ] {
+        assert_eq!(status(&server, &head), expected, "{head}");
+    }
+}
+
+#[test]
+fn a_tenant_header_counts_for_local_peers_that_came_through_no_proxy() {
+    let server = Server::in_memory();
+    let tenant = "x-tenant-id: acme\r\n";
+    for (headers, expected) in [
+        (tenant.to_owned(), 200),
+        (format!("{tenant}forwarded: for=1.2.3.4\r\n"), 404),
+        (format!("{tenant}x-forwarded-for: 1.2.3.4\r\n"), 404),
+        (format!("{tenant}via: 1.1 x\r\n"), 404),
+        (format!("{tenant}{tenant}"), 400),
+        (format!("{tenant}x-tenant-id: globex\r\n"), 400),
+        ("x-tenant-id: nobody\r\n".to_owned(), 404),
+        ("x-tenant-id: Acme\r\n".to_owned(), 400),
+        ("x-tenant-id: \r\n".to_owned(), 400),
+    ] {
+        let head = format!("GET /api/v1/plugins HTTP/1.1\r\nhost: localhost\r\n{headers}");
+        assert_eq!(status(&server, &head), expected, "{headers}");
+    }
+    let against = ask(&server, "GET", "globex", "/api/v1/plugins", tenant, "");
+    assert_eq!(against.status, 400, "the host says otherwise");
+}
+
+#[test]
+fn a_bad_limit_or_cursor_is_a_bad_request() {
+    let server = Server::in_memory();
+    for query in [
+        "limit=0",
+        "limit=-1",
+        "limit=101",
+        "limit=ten",
+        "limit=",
+        "limit=%31%00",
+        "limit=99999999999999999999999",
+        "limit=1&limit=2",
+        "limit=1.5",
+    ] {
+        let answer = get(&server, "acme", &format!("/api/v1/plugins?{query}"));
+        assert_eq!(answer.status, 400, "{query}");
+        assert!(
+            answer.body.contains("urn:towerblock:invalid-parameter"),
+            "{}",
+            answer.body
+        );
+    }
+    let first = get(&server, "acme", "/api/v1/plugins");
+    let cursor = first.json()["next"].as_str().unwrap().to_owned();
+    let flipped = cursor.replacen('A', "!", 1);
+    let huge = "A".repeat(60_000);
+    for bad in [
+        "",
+        "x",
+        "%00",
+        &cursor[..10],
+        &format!("{cursor}AAAA"),
+        &flipped,
+        &huge,
+    ] {
+        let answer = get(&server, "acme", &format!("/api/v1/plugins?cursor={bad}"));
+        assert_eq!(answer.status, 400, "{bad:.80}");
+        assert!(
+            answer.body.contains("urn:towerblock:invalid-cursor"),
+            "{}",
+            answer.body
+        );
+    }
+    // One of another tenant is a place in a list, not a key to it.
+    let other = get(
+        &server,
+        "globex",
+        &format!("/api/v1/plugins?cursor={cursor}"),
+    );
+    let items = other.json();
+    let foreign = items["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|i| i["id"].as_i64() < Some(2_000));
+    assert!(other.status == 200 && !foreign);
+    for id in ["x", "1.5", "99999999999999999999", "%00"] {
+        assert_eq!(
+            get(&server, "acme", &format!("/api/v1/plugins/{id}")).status,
+            400,
+            "{id}"
+        );
+    }
+    assert_eq!(get(&server, "acme", "/api/v1/plugins/-1").status, 404);
+}
+
+#[test]
+fn a_bad_body_is_told_what_is_wrong() {
+    let server = Server::in_memory();
+    let long = format!(r#"{{"name":"{}"}}"#, "x".repeat(101));
+    let huge = format!(r#"{{"name":"{}"}}"#, "x".repeat(70_000));
+    for (body, status, word) in [
+        ("{", 400, "JSON"),
+        ("[]", 400, "JSON"),
+        ("{}", 400, "name"),
+        (r#"{"name":1}"#, 400, "string"),
+        (r#"{"name":""}"#, 400, "1 to 100 characters"),
+        (&long, 400, "1 to 100 characters"),
+        (r#"{"name":"a\u0000b"}"#, 400, "U+0000"),
+        (r#"{"name":"x","team_id":0}"#, 400, "at least 1"),
+        (r#"{"name":"x","tenant_key":2}"#, 400, "unknown field"),
+        (&huge, 413, "65536 bytes"),
+    ] {
+        let answer = ask(&server, "POST", "acme", "/api/v1/plugins", "", body);
+        assert_eq!(answer.status, status, "{body:.60} {}", answer.body);
+        assert!(answer.body.contains(word), "{body:.60} {}", answer.body);
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/problem+json")
+        );
+    }
+    let text = "content-type: text/plain\r\n";
+    let head = format!("POST /api/v1/plugins HTTP/1.1\r\nhost: acme.localhost\r\n{text}");
+    assert_eq!(send(&server, &head, "{}").status, 415);
+    assert_eq!(
+        ask(&server, "PATCH", "acme", "/api/v1/plugins", "", "").status,
+        405
+    );
+    assert_eq!(get(&server, "acme", "/api/v2/plugins").status, 404);
+    let twice = "x-user-id: a\r\nx-user-id: b\r\n";
+    assert_eq!(
+        ask(&server, "GET", "acme", "/api/v1/user/profile", twice, "").status,
+        400
+    );
+    let proxied = "x-user-id: a\r\nvia: 1.1 x\r\n";
+    assert_eq!(
+        ask(&server, "GET", "acme", "/api/v1/user/profile", proxied, "").status,
+        401
+    );
+}
+
+#[test]
+fn no_bytes_are_answered_with_a_server_error() {
+    let server = Server::in_memory();
+    proptest!(Config::with_cases(200), |(
+        path in "/api/v1/(plugins|teams|user)[ -~]{0,40}",
+        host in "[ -~]{0,30}(localhost)?",
+        name in "[a-z-]{1,20}",
+        value in "[ -~]{0,60}",
+        junk in proptest::collection::vec(any::<u8>(), 0..40),
+    )| {
+        let mut request = format!(
+            "GET {path} HTTP/1.1\r\nhost: {host}\r\n{name}: {value}\r\nconnection: close\r\n\r\n"
+        )
+        .into_bytes();
+        request.extend(junk);
+        if let Some(answer) = send_raw(&server, &request) {
+            assert!(answer.status < 500, "{} {}", answer.status, answer.body);
+        }
+    });
+    assert_eq!(get(&server, "acme", "/api/v1/plugins").status, 200);
+}

@@ -1,0 +1,11 @@
+//! The example server as its users meet it: the real program, over real connections.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up should panic"
+)]
+
+mod client;
+mod hostile;
+mod marketplace;
+mod program;

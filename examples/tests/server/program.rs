@@ -1,0 +1,211 @@
+//! The program: its start, its environment, its end.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use crate::client::{get, send};
+
+/// A running server; it is killed when dropped.
+pub(crate) struct Server {
+    pub(crate) process: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    pub(crate) fn start(environment: &[(&str, &str)]) -> Self {
+        let mut process = command(environment)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut address = None;
+        for line in BufReader::new(process.stdout.as_mut().unwrap()).lines() {
+            let line = line.unwrap();
+            address = address.or(line
+                .strip_prefix("listening on http://")
+                .map(|a| a.parse().unwrap()));
+            if line.starts_with("try: ") {
+                break;
+            }
+        }
+        let address = address.expect("the server says where it listens");
+        Self { process, address }
+    }
+
+    pub(crate) fn in_memory() -> Self {
+        Self::start(&[("DATABASE_URL", "memory:")])
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The server on a free port, with this environment and nothing of ours.
+fn command(environment: &[(&str, &str)]) -> Command {
+    let test: PathBuf = std::env::current_exe().unwrap();
+    let target = test.parent().and_then(|deps| deps.parent()).unwrap();
+    let mut command = Command::new(target.join("examples/server"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.env_clear().env("PATH", path).env("PORT", "0");
+    command.envs(environment.iter().copied());
+    command
+}
+
+fn output(environment: &[(&str, &str)]) -> Output {
+    command(environment).output().unwrap()
+}
+
+#[test]
+fn a_wrong_value_stops_the_start_with_one_line_that_names_it() {
+    for (variable, value, accepted) in [
+        ("HOST", "localhost:80", "an IP address"),
+        ("PORT", "70000", "a port from 0 to 65535"),
+        ("PORT", "", "a port from 0 to 65535"),
+        ("DATABASE_URL", "mysql://x", "a URL such as postgres://"),
+        ("DATABASE_URL", "postgres://", "a URL such as postgres://"),
+        (
+            "DATABASE_URL",
+            "postgres://a@b/c?sslmode=require",
+            "sslmode",
+        ),
+        ("DATABASE_POOL_MAX", "0", "from 1 to 1000"),
+        ("DATABASE_POOL_MAX", "many", "from 1 to 1000"),
+        ("DATABASE_POOL_MIN", "-1", "from 0 to 1000"),
+        ("DATABASE_POOL_MIN", "21", "more than DATABASE_POOL_MAX=20"),
+        ("DATABASE_REPLICA_POOL_MAX", "1e3", "from 1 to 1000"),
+        ("CORS_ORIGINS", "example.com", "origins such as https://"),
+        (
+            "CORS_ORIGINS",
+            "https://a.example/path",
+            "origins such as https://",
+        ),
+        (
+            "ADMIN_TOKEN",
+            "short",
+            "at least 8 visible ASCII characters",
+        ),
+        ("RUST_LOG", "a=b=c", "a filter such as info"),
+    ] {
+        let output = output(&[(variable, value)]);
+        assert_eq!(output.status.code(), Some(2), "{variable}={value}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.starts_with(&format!("{variable}={value}: ")), "{text}");
+        assert!(text.contains(accepted), "{text}");
+    }
+}
+
+#[test]
+fn replicas_without_their_primary_stop_the_start() {
+    let output = output(&[("DATABASE_READ_REPLICAS", "postgres://a@localhost/b")]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        text.contains("DATABASE_URL must name their primary"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_taken_port_stops_the_start() {
+    let server = Server::in_memory();
+    let port = server.address.port().to_string();
+    let output = output(&[("PORT", &port), ("DATABASE_URL", "memory:")]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("cannot listen on 127.0.0.1"), "{text}");
+}
+
+#[test]
+fn help_names_every_variable_with_its_default() {
+    let mut command = command(&[]);
+    let output = command.arg("--help").output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    for variable in [
+        "HOST",
+        "PORT",
+        "INSTANCE_ID",
+        "DATABASE_URL",
+        "DATABASE_READ_REPLICAS",
+        "DATABASE_POOL_MAX",
+        "DATABASE_POOL_MIN",
+        "DATABASE_REPLICA_POOL_MAX",
+        "CORS_ORIGINS",
+        "ADMIN_TOKEN",
+        "RUST_LOG",
+    ] {
+        assert!(
+            text.contains(&format!("[env: {variable}")),
+            "{variable} in {text}"
+        );
+    }
+    assert!(text.contains("[default: 127.0.0.1]"), "{text}");
+}
+
+#[test]
+fn a_termination_signal_ends_it_in_order() {
+    let mut server = Server::in_memory();
+    assert_eq!(get(&server, "acme", "/api/v1/plugins").status, 200);
+    let pid = server.process.id().to_string();
+    assert!(Command::new("kill").arg(pid).status().unwrap().success());
+    assert_eq!(server.process.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn admin_routes_are_for_admins() {
+    let token = "a-long-secret";
+    let open = Server::in_memory();
+    let closed = Server::start(&[("DATABASE_URL", "memory:"), ("ADMIN_TOKEN", token)]);
+    let proxied = "x-forwarded-for: 10.0.0.1\r\n";
+    let bearer = format!("authorization: Bearer {token}\r\n");
+    let wrong = "authorization: Bearer a-long-secreT\r\n";
+    for (server, header, status) in [
+        (&open, "", 200),
+        (&open, proxied, 401),
+        (&open, "forwarded: for=10.0.0.1\r\n", 401),
+        (&open, "via: 1.1 proxy\r\n", 401),
+        (&closed, "", 401),
+        (&closed, wrong, 401),
+        (&closed, bearer.as_str(), 200),
+    ] {
+        let head = format!("GET /metrics HTTP/1.1\r\nhost: localhost\r\n{header}");
+        assert_eq!(send(server, &head, "").status, status, "{header}");
+    }
+    let details = |server, header: &str| {
+        let head = format!("GET /api/health HTTP/1.1\r\nhost: localhost\r\n{header}");
+        let answer = send(server, &head, "");
+        assert_eq!(answer.status, 200);
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/health+json")
+        );
+        answer.json().get("checks").is_some()
+    };
+    assert!(details(&open, ""));
+    assert!(!details(&open, proxied), "the details are for admins");
+}
+
+#[test]
+fn probes_and_metrics_need_no_tenant() {
+    let server = Server::in_memory();
+    for path in ["/livez", "/readyz", "/api/ready"] {
+        let head = format!("GET {path} HTTP/1.1\r\nhost: anything\r\n");
+        assert_eq!(send(&server, &head, "").status, 200, "{path}");
+    }
+    assert_eq!(get(&server, "acme", "/api/v1/plugins").status, 200);
+    let head = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n";
+    let text = send(&server, head, "").body;
+    assert!(
+        text.contains(r#"http_requests_total{status="2xx"} 1"#),
+        "{text}"
+    );
+    let bucket = r#"http_request_duration_seconds_bucket{status="2xx",le="5"} 1"#;
+    assert!(text.contains(bucket), "{text}");
+}
