@@ -1,6 +1,8 @@
 //! The example server as its users meet it: the real program, over real connections.
 
 #![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test that cannot be set up should panic"
 )]
