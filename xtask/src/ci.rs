@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::failure::{Failure, none_of};
 use crate::suite::Suite;
@@ -40,7 +40,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     let mut took = Vec::new();
     for Step(name, check) in STEPS {
         println!("\n==> {name}");
-        let start = Instant::now();
+        let start = std::time::Instant::now();
         let outcome = check(workspace);
         took.push((*name, start.elapsed()));
         if let Err(failure) = outcome {

@@ -33,7 +33,8 @@ impl Suite {
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<(), Failure> {
         servers::provide()?;
         let mut cargo = workspace.cargo();
-        cargo.args(["test", "--workspace", "--all-features"]);
+        // At the root, which is no package, that is all members, unless `extra` names some.
+        cargo.args(["test", "--all-features"]);
         cargo.args(&self.extra);
         if self.long {
             cargo.env(LONG, "1");
