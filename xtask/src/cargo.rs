@@ -9,7 +9,7 @@ const EVERYTHING: &[&str] = &["clippy", "--workspace", "--all-targets"];
 const NO_WARNINGS: &[&str] = &["--", "-D", "warnings"];
 /// What cargo calls a key that it does not know, and so ignores.
 const UNUSED_KEY: &str = "unused manifest key";
-const DENY: &str = "0.20";
+const DENY: &str = "^0.20";
 
 pub(crate) fn format(workspace: &Workspace) -> Result<(), Failure> {
     run(workspace.cargo().args(["fmt", "--all", "--check"]))
