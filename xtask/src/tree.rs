@@ -48,7 +48,8 @@ pub(crate) fn msrv(workspace: &Workspace) -> Vec<String> {
     let packages = workspace.packages();
     let newer = |package: &Package, promised: &Version| {
         let needs = package.rust_version.as_ref()?;
-        (needs > promised).then(|| format!("{} needs Rust {needs}", package.id))
+        let Package { name, version, .. } = package;
+        (needs > promised).then(|| format!("{name} {version} needs Rust {needs}"))
     };
     let mut complaints: Vec<String> = Vec::new();
     for package in workspace.published() {
