@@ -16,4 +16,4 @@ mod state;
 mod store;
 
 pub use self::config::{Config, Database};
-pub use self::start::{in_memory, run};
+pub use self::start::{around, in_memory, run};

@@ -39,11 +39,23 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 
+/// The whole application: probes and admin routes, and the tenants' behind the stack.
 pub(crate) fn app(
     state: Shared,
     registry: Arc<Registry>,
     origins: Vec<HeaderValue>,
 ) -> Result<Router, InvalidDomain> {
+    let tenants = around(routes::tenants(), &state, registry, origins)?;
+    // Probes stand outside everything: they must answer when nothing else does.
+    Ok(routes::operators().merge(tenants).with_state(state))
+}
+
+pub(crate) fn around(
+    routes: Router<Shared>,
+    state: &Shared,
+    registry: Arc<Registry>,
+    origins: Vec<HeaderValue>,
+) -> Result<Router<Shared>, InvalidDomain> {
     let who_is_asking = TenantLayer::new(registry)
         .resolver(Subdomain::of(["localhost"])?)
         .resolver(GuardedHeader::new(TENANT_ID, is_local));
@@ -83,14 +95,12 @@ pub(crate) fn app(
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE)))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
 
-    let tenants = routes::tenants()
-        .method_not_allowed_fallback(async || {
-            about(StatusCode::METHOD_NOT_ALLOWED, "no such method here")
-        })
-        .fallback(async || about(StatusCode::NOT_FOUND, "no such page"))
-        .layer(stack);
-    // Probes stand outside everything: they must answer when nothing else does.
-    Ok(routes::operators().merge(tenants).with_state(state))
+    let unknown = async || about(StatusCode::NOT_FOUND, "no such page");
+    let no_method = async || about(StatusCode::METHOD_NOT_ALLOWED, "no such method here");
+    Ok(routes
+        .method_not_allowed_fallback(no_method)
+        .fallback(unknown)
+        .layer(stack))
 }
 
 fn drop_unfit_id(mut req: Request) -> Request {

@@ -53,16 +53,32 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// The server's whole stack over demo data in memory, without a network.
+/// The whole server over demo data in memory, without a network, for so many tenants.
 ///
 /// # Errors
 ///
 /// Never, unless the stack's own base domain were wrong.
-pub fn in_memory(config: &Config) -> Result<Router, BoxError> {
-    let registry: Arc<Registry> = Arc::new(demo::tenants().collect());
-    let store = Arc::new(MemoryStore::new(&registry));
-    let state = Arc::new(State::new(config, store));
+pub fn in_memory(config: &Config, tenants: usize) -> Result<Router, BoxError> {
+    let (state, registry) = memory(config, tenants);
     Ok(stack::app(state, registry, config.cors_origins.clone())?)
+}
+
+/// The server's stack around other routes.
+///
+/// # Errors
+///
+/// As [`in_memory`].
+pub fn around(routes: Router, config: &Config, tenants: usize) -> Result<Router, BoxError> {
+    let (state, registry) = memory(config, tenants);
+    let origins = config.cors_origins.clone();
+    let routes = stack::around(routes.with_state(()), &state, registry, origins)?;
+    Ok(routes.with_state(state))
+}
+
+fn memory(config: &Config, tenants: usize) -> (Shared, Arc<Registry>) {
+    let registry: Arc<Registry> = Arc::new(demo::tenants().take(tenants).collect());
+    let store = Arc::new(MemoryStore::new(&registry));
+    (Arc::new(State::new(config, store)), registry)
 }
 
 /// Fills in the database that the environment leaves open; says which it is, and what to

@@ -1,0 +1,82 @@
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use towerblock_benches::Subject;
+
+/// Valgrind, and a folder for what it writes.
+#[derive(Debug)]
+pub(crate) struct Callgrind {
+    version: String,
+    folder: PathBuf,
+}
+
+impl Callgrind {
+    pub(crate) fn find() -> Result<Self, Box<dyn Error>> {
+        let version = Command::new("valgrind").arg("--version").output();
+        let Ok(version) = version else {
+            return Err(
+                "instructions are counted by valgrind; install the package `valgrind` \
+                        (Debian: apt-get install valgrind)"
+                    .into(),
+            );
+        };
+        let folder = std::env::temp_dir().join(format!("towerblock-cost-{}", std::process::id()));
+        fs::create_dir(&folder)?;
+        let version = String::from_utf8(version.stdout)?.trim().to_owned();
+        Ok(Self { version, folder })
+    }
+
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The instructions of this program answering `requests` as `subject`.
+    pub(crate) fn instructions(
+        &self,
+        subject: Subject,
+        requests: u32,
+    ) -> Result<u64, Box<dyn Error>> {
+        let out = self.folder.join("callgrind.out");
+        let status = Command::new("valgrind")
+            .args(["--quiet", "--tool=callgrind"])
+            .arg(format!("--callgrind-out-file={}", out.display()))
+            .arg(std::env::current_exe()?)
+            .args(["--subject", subject.name])
+            .args(["--requests", &requests.to_string()])
+            .stdin(Stdio::null())
+            .status()?;
+        if !status.success() {
+            return Err(format!("valgrind failed ({status})").into());
+        }
+        summary(&fs::read_to_string(&out)?)
+    }
+}
+
+impl Drop for Callgrind {
+    fn drop(&mut self) {
+        // Best effort: it is in the folder for temporary files.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The sum over all threads.
+fn summary(profile: &str) -> Result<u64, Box<dyn Error>> {
+    let line = profile
+        .lines()
+        .find_map(|line| line.strip_prefix("totals: "));
+    Ok(line.ok_or("callgrind wrote no totals")?.trim().parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::summary;
+
+    #[test]
+    fn the_total_is_read_from_the_profile() {
+        let profile = "version: 1\nevents: Ir\nfn=(1) main\n1 7\n\ntotals: 123456\n";
+        assert_eq!(summary(profile).unwrap(), 123_456);
+        assert!(summary("version: 1\n").is_err());
+    }
+}

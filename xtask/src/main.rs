@@ -1,0 +1,58 @@
+//! The chores of this workspace, run as `cargo xtask <chore>`.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line speaks through them"
+)]
+
+mod arrows;
+mod cargo;
+mod ci;
+mod examples;
+mod failure;
+mod lines;
+mod servers;
+mod suite;
+mod tree;
+mod workspace;
+
+use std::process::ExitCode;
+
+use crate::failure::Failure;
+use crate::suite::Suite;
+use crate::workspace::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+
+  test [--long] [-- ARGS]  find or install the servers, then run every test
+                           --long  also the tests that take minutes
+                           ARGS    go to `cargo test`
+  ci                       everything that CI checks, in its order";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            failure.code()
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<(), Failure> {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["test", rest @ ..] => {
+            let suite = Suite::parse(rest).ok_or_else(|| Failure::new(USAGE))?;
+            suite.run(&Workspace::load()?)
+        }
+        ["ci"] => ci::run(&Workspace::load()?),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(Failure::new(USAGE)),
+    }
+}
