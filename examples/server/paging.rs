@@ -177,6 +177,12 @@ mod tests {
             assert_eq!(decode(&whole[..end]), None, "{end}");
         }
         assert_eq!(decode(&format!("{whole}AAAA")), None);
+        let long_ago = Timestamp::from_second(-1).unwrap();
+        let forged = Position {
+            created_at: long_ago,
+            id: 1,
+        };
+        assert_eq!(decode(&encode(forged)), None, "no row is that old");
         assert_eq!(decode(&"A".repeat(10_000_000)), None);
     }
 

@@ -14,6 +14,12 @@ pub(crate) fn walk(server: &Server, tenant: &str, path: &str) -> Vec<i64> {
         assert_eq!(page.status, 200, "{path} {}", page.body);
         let body = page.json();
         let items = body["items"].as_array().unwrap();
+        let limit = path
+            .split("limit=")
+            .nth(1)
+            .and_then(|rest| rest.split('&').next());
+        let limit = limit.map_or(20, |limit| limit.parse().unwrap());
+        assert!(items.len() <= limit, "{path} has {} items", items.len());
         ids.extend(items.iter().map(|item| item["id"].as_i64().unwrap()));
         assert_eq!(page.next().is_some(), body["next"].is_string());
         next = page.next().map(str::to_owned);
