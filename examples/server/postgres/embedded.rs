@@ -1,19 +1,36 @@
 //! A private PostgreSQL, for a machine where nobody set one up.
 
 use towerblock_core::BoxError;
+use towerblock_testkit::Postgres;
 
-use crate::config::Config;
+use crate::config::{Config, Database};
 
-/// Runs until it is dropped, or this process ends, however it ends.
+/// A primary and a standby; they run until this is dropped, or until this process ends,
+/// however it ends.
 #[derive(Debug)]
-pub(crate) struct Embedded(());
+pub(crate) struct Embedded {
+    _servers: Postgres,
+}
 
 impl Embedded {
     pub(crate) fn is_available() -> bool {
-        false
+        Postgres::is_installed()
     }
 
-    pub(crate) async fn start(_: &mut Config) -> Result<Self, BoxError> {
-        Ok(Self(()))
+    /// Starts both, and has `config` name them.
+    pub(crate) async fn start(config: &mut Config) -> Result<Self, BoxError> {
+        // Ours, the standby's own, and some for whoever wants to look.
+        let connections = config.database_pool_max + config.database_replica_pool_max + 20;
+        let servers = Postgres::builder()
+            .standbys(1)
+            .setting("max_connections", connections.to_string())
+            .start()
+            .await?;
+        let primary = servers.primary().url().parse()?;
+        config.database_url = Some(Database::Postgres(Box::new(primary)));
+        let standbys = servers.standbys().iter();
+        let standbys = standbys.map(|standby| standby.url().parse());
+        config.database_read_replicas = standbys.collect::<Result<_, _>>()?;
+        Ok(Self { _servers: servers })
     }
 }

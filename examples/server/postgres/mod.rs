@@ -7,9 +7,10 @@ mod setup;
 mod store;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use moka::sync::Cache;
 use tokio_postgres::config::Host;
 use towerblock_core::{BoxError, Metric, Stats, Value};
@@ -32,7 +33,6 @@ pub(crate) struct PostgresStore {
     next_replica: AtomicUsize,
     /// The keys of tenants that wrote lately.
     unsettled: Cache<u64, ()>,
-    ready: AtomicBool,
 }
 
 impl PostgresStore {
@@ -42,10 +42,15 @@ impl PostgresStore {
         primary: &tokio_postgres::Config,
     ) -> Result<Arc<Self>, BoxError> {
         let kept = config.database_pool_min;
-        let primary = Pool::new("primary", primary, config.database_pool_max, kept)?;
+        let primary = Pool::new(
+            "primary".to_owned(),
+            primary,
+            config.database_pool_max,
+            kept,
+        )?;
         let most = config.database_replica_pool_max;
-        let replicas = config.database_read_replicas.iter();
-        let replicas = replicas.map(|replica| Pool::new("replica", replica, most, 0));
+        let replicas = config.database_read_replicas.iter().enumerate();
+        let replicas = replicas.map(|(n, at)| Pool::new(format!("replica-{n}"), at, most, 0));
         Ok(Arc::new(Self {
             primary,
             replicas: replicas.collect::<Result<_, _>>()?,
@@ -54,35 +59,26 @@ impl PostgresStore {
                 .time_to_live(SETTLED_AFTER)
                 .max_capacity(100_000)
                 .build(),
-            ready: AtomicBool::new(false),
         }))
     }
 
-    /// Sets the database up once it can be reached, and from then on asks every second
-    /// whether it still can.
+    /// Sets the database up once it can be reached, and from then on asks every server
+    /// each second whether it still can.
     pub(crate) async fn supervise(self: Arc<Self>, registry: Arc<Registry>) {
         let mut tick = tokio::time::interval(PROBE_EVERY);
         let mut is_set_up = false;
         loop {
             tick.tick().await;
-            let outcome = if is_set_up {
-                self.primary.probe().await
-            } else {
+            if !is_set_up {
                 let setup = setup::run(&self.primary, &registry);
                 let outcome = tokio::time::timeout(SETUP_TIMEOUT, setup).await;
-                let outcome = outcome.unwrap_or_else(|late| Err(late.into()));
-                is_set_up = outcome.is_ok();
-                outcome
-            };
-            let is_ready = outcome.is_ok();
-            let was_ready = self.ready.swap(is_ready, Ordering::Relaxed);
-            match outcome {
-                Ok(()) if !was_ready => tracing::info!("the database is ready"),
-                Err(error) if was_ready || !is_set_up => {
-                    tracing::warn!(error = &*error, "the database is not ready");
+                match outcome.unwrap_or_else(|late| Err(late.into())) {
+                    Ok(()) => is_set_up = true,
+                    Err(error) => tracing::warn!(error = &*error, "cannot set up the database"),
                 }
-                _ => {}
             }
+            let replicas = self.replicas.iter().map(look);
+            tokio::join!(look(&self.primary), join_all(replicas));
         }
     }
 
@@ -93,7 +89,19 @@ impl PostgresStore {
             return None;
         }
         let next = self.next_replica.fetch_add(1, Ordering::Relaxed);
-        self.replicas.get(next % self.replicas.len())
+        let replica = self.replicas.get(next % self.replicas.len());
+        replica.filter(|replica| replica.is_usable())
+    }
+}
+
+async fn look(pool: &Pool) {
+    let outcome = setup::check(pool).await;
+    if pool.set_usable(outcome.is_ok()) {
+        let name = pool.name();
+        match outcome {
+            Ok(()) => tracing::info!(name, "the database is ready"),
+            Err(error) => tracing::warn!(name, error = &*error, "the database is not ready"),
+        }
     }
 }
 
@@ -117,12 +125,10 @@ impl Stats for PostgresStore {
     }
 
     fn read(&self, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {
-        let numbered = self.replicas.iter().enumerate();
-        let replicas = numbered.map(|(n, pool)| (format!("replica-{n}"), pool));
-        for (label, pool) in replicas.chain([("primary".to_owned(), &self.primary)]) {
+        for pool in self.replicas.iter().chain([&self.primary]) {
             let (open, idle) = pool.connections();
-            sink(&CONNECTIONS, &label, Value::Level(open.into()));
-            sink(&IDLE, &label, Value::Level(idle.into()));
+            sink(&CONNECTIONS, pool.name(), Value::Level(open.into()));
+            sink(&IDLE, pool.name(), Value::Level(idle.into()));
         }
     }
 }

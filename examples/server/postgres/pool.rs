@@ -1,5 +1,6 @@
 //! Connections, for now bb8's own; and what their errors mean to a client.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bb8::{PooledConnection, RunError};
@@ -18,14 +19,16 @@ type Manager = PostgresConnectionManager<NoTls>;
 
 #[derive(Debug)]
 pub(super) struct Pool {
-    name: &'static str,
+    name: String,
     size: u32,
+    /// Whether it was all there when somebody last looked.
+    usable: AtomicBool,
     inner: bb8::Pool<Manager>,
 }
 
 impl Pool {
     pub(super) fn new(
-        name: &'static str,
+        name: String,
         config: &tokio_postgres::Config,
         size: u32,
         kept: u32,
@@ -42,7 +45,13 @@ impl Pool {
             // A round trip for every checkout; `get` looks at what is known instead.
             .test_on_check_out(false)
             .build_unchecked(Manager::new(config, NoTls));
-        Ok(Self { name, size, inner })
+        let usable = AtomicBool::new(false);
+        Ok(Self {
+            name,
+            size,
+            usable,
+            inner,
+        })
     }
 
     pub(super) async fn get(&self) -> Result<PooledConnection<'_, Manager>, StoreError> {
@@ -70,11 +79,17 @@ impl Pool {
         }
     }
 
-    /// Whether the server answers.
-    pub(super) async fn probe(&self) -> Result<(), BoxError> {
-        let connection = self.get().await?;
-        self.wait(connection.batch_execute("SELECT 1")).await?;
-        Ok(())
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn is_usable(&self) -> bool {
+        self.usable.load(Ordering::Relaxed)
+    }
+
+    /// Tells what was seen, and returns whether it is news.
+    pub(super) fn set_usable(&self, usable: bool) -> bool {
+        self.usable.swap(usable, Ordering::Relaxed) != usable
     }
 
     /// How many are open, and how many of these nobody uses.

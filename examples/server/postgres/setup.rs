@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use futures_util::SinkExt as _;
-use tokio_postgres::Transaction;
+use tokio_postgres::{Error, GenericClient, Transaction};
 use towerblock_core::BoxError;
 use towerblock_tenant::{Isolation, Registry, Tenant};
 
@@ -21,8 +21,7 @@ pub(super) async fn run(pool: &Pool, registry: &Registry) -> Result<(), BoxError
     let transaction = connection.transaction().await?;
     let lock = format!("SELECT pg_advisory_xact_lock({LOCK})");
     transaction.batch_execute(&lock).await?;
-    let done = format!("SELECT to_regclass('{MARKET}.packages') IS NOT NULL");
-    if transaction.query_one(&done, &[]).await?.get(0) {
+    if is_done(&transaction).await? {
         return Ok(());
     }
     transaction.batch_execute(&role()).await?;
@@ -43,6 +42,20 @@ pub(super) async fn run(pool: &Pool, registry: &Registry) -> Result<(), BoxError
     market(&transaction).await?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// Whether this server has it all: a standby has it a moment later than its primary.
+pub(super) async fn check(pool: &Pool) -> Result<(), BoxError> {
+    let connection = pool.get().await?;
+    match pool.wait(is_done(&*connection)).await? {
+        true => Ok(()),
+        false => Err("not set up yet".into()),
+    }
+}
+
+async fn is_done(client: &impl GenericClient) -> Result<bool, Error> {
+    let done = format!("SELECT to_regclass('{MARKET}.packages') IS NOT NULL");
+    client.query_typed_one(&done, &[]).await?.try_get(0)
 }
 
 /// Belongs to the whole server, so another database may have made it already.

@@ -2,7 +2,6 @@
 //! under them, not the wall.
 
 use async_trait::async_trait;
-use std::sync::atomic::Ordering;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use towerblock_tenant::Tenant;
@@ -29,7 +28,8 @@ impl PostgresStore {
                 replica.wait(rows).await
             };
             match attempt.await {
-                Err(StoreError::Unavailable { .. }) => {}
+                // Nobody else has to find out; it is looked at again within a second.
+                Err(StoreError::Unavailable { .. }) => drop(replica.set_usable(false)),
                 outcome => return outcome,
             }
         }
@@ -195,7 +195,7 @@ impl Store for PostgresStore {
     }
 
     fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+        self.primary.is_usable()
     }
 }
 

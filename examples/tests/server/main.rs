@@ -8,6 +8,7 @@
 )]
 
 mod client;
+mod database;
 mod hostile;
 mod marketplace;
 mod program;

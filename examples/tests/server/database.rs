@@ -1,0 +1,160 @@
+//! The server and its database: embedded, somebody else's, away, hung, back.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use towerblock_testkit::Postgres;
+
+use crate::client::{ask, get, send};
+use crate::marketplace::works;
+use crate::program::Server;
+
+/// Long enough for anything that happens at all.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Returns when it is so, which nobody outside the server can be told.
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn probe(server: &Server, path: &str) -> u16 {
+    let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n");
+    send(server, &head, "").status
+}
+
+async fn ready(server: &Server) {
+    until("ready", || probe(server, "/readyz") == 200).await;
+}
+
+/// What still runs or lies around of the servers that this server embedded.
+fn left_of(pid: u32) -> Vec<String> {
+    let run = format!("run-{pid}-");
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let command = |process: fs::DirEntry| {
+        let command = fs::read(process.path().join("cmdline")).ok()?;
+        let command = String::from_utf8_lossy(&command).replace('\0', " ");
+        command.contains(&run).then_some(command)
+    };
+    let bases = fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+    let bases = bases.filter(|base| base.file_name().to_string_lossy().starts_with("testkit-"));
+    let folders = bases.flat_map(|base| fs::read_dir(base.path()).into_iter().flatten().flatten());
+    let folder = |folder: fs::DirEntry| {
+        let name = folder.file_name().to_string_lossy().into_owned();
+        name.starts_with(&run).then_some(name)
+    };
+    processes
+        .filter_map(command)
+        .chain(folders.filter_map(folder))
+        .collect()
+}
+
+#[tokio::test]
+async fn without_a_database_it_brings_its_own_and_leaves_nothing() {
+    for signal in ["TERM", "KILL"] {
+        let mut server = Server::start(&[]);
+        ready(&server).await;
+        works(&server);
+        let pid = server.process.id();
+        assert!(left_of(pid).len() > 2, "primary, standby and folder");
+        let mut kill = Command::new("kill");
+        kill.args(["-s", signal, &pid.to_string()]);
+        assert!(kill.status().unwrap().success());
+        let ended = server.process.wait().unwrap();
+        assert_eq!(ended.success(), signal == "TERM");
+        until("nothing is left", || left_of(pid).is_empty()).await;
+    }
+}
+
+#[tokio::test]
+async fn it_works_with_servers_that_somebody_else_started() {
+    let postgres = Postgres::builder().standbys(1).start().await.unwrap();
+    let (primary, standby) = (postgres.primary(), &postgres.standbys()[0]);
+    let environment = [
+        ("DATABASE_URL", &*primary.url()),
+        ("DATABASE_READ_REPLICAS", &*standby.url()),
+    ];
+    let server = Server::start(&environment);
+    ready(&server).await;
+    works(&server);
+    // A second instance finds everything set up, and the writes of the first.
+    let path = "/api/v1/plugins";
+    let created = ask(&server, "POST", "initech", path, "", r#"{"name":"kept"}"#);
+    assert_eq!(created.status, 201);
+    let second = Server::start(&environment);
+    ready(&second).await;
+    let found = || get(&second, "initech", path).body.contains("kept");
+    until("the standby has it", found).await;
+
+    // Reads go on while the standby is away, and while it hangs.
+    standby.kill().await.unwrap();
+    for _ in 0..4 {
+        assert_eq!(get(&server, "acme", path).status, 200);
+    }
+}
+
+#[tokio::test]
+async fn row_level_security_holds_without_the_statement_s_own_filter() {
+    let postgres = Postgres::builder().start().await.unwrap();
+    let primary = postgres.primary();
+    let server = Server::start(&[("DATABASE_URL", &primary.url())]);
+    ready(&server).await;
+    let count = async |settings: &str| {
+        let role = "BEGIN; SET LOCAL ROLE towerblock_app";
+        let count = "SELECT count(*) FROM towerblock_shared.plugins";
+        let counted = primary.sql(&format!("{role}; {settings}{count}")).await;
+        counted.unwrap().unwrap()
+    };
+    assert_eq!(count("").await, "0");
+    assert_eq!(count("SET LOCAL app.tenant_key = ''; ").await, "0");
+    assert_eq!(count("SET LOCAL app.tenant_key = '1001'; ").await, "20");
+    let insert = "BEGIN; SET LOCAL ROLE towerblock_app; SET LOCAL app.tenant_key = '1001';
+        INSERT INTO towerblock_shared.profiles VALUES (1002, 'ann', '', '')";
+    let error = primary.sql(insert).await.unwrap_err().to_string();
+    assert!(error.contains("row-level security"), "{error}");
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_it_says_so_and_goes_on() {
+    let postgres = Postgres::builder().start().await.unwrap();
+    let primary = postgres.primary();
+    let url = primary.url();
+    primary.stop().await.unwrap();
+    let server = Server::start(&[("DATABASE_URL", &url)]);
+    let is_away = || {
+        assert_eq!(probe(&server, "/livez"), 200);
+        let answer = get(&server, "acme", "/api/v1/plugins");
+        assert_eq!(answer.status, 503, "{}", answer.body);
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/problem+json")
+        );
+    };
+    is_away();
+    assert_eq!(probe(&server, "/readyz"), 503);
+    primary.start().await.unwrap();
+    ready(&server).await;
+    assert_eq!(get(&server, "acme", "/api/v1/plugins").status, 200);
+
+    // Killed under an open pool, and hung.
+    primary.kill().await.unwrap();
+    is_away();
+    primary.start().await.unwrap();
+    ready(&server).await;
+    assert_eq!(get(&server, "acme", "/api/v1/plugins").status, 200);
+    primary.pause().await.unwrap();
+    is_away();
+    until("not ready", || probe(&server, "/readyz") == 503).await;
+    primary.resume().await.unwrap();
+    ready(&server).await;
+    until("serves again", || {
+        get(&server, "acme", "/api/v1/plugins").status == 200
+    })
+    .await;
+}
