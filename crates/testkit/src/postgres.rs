@@ -13,7 +13,7 @@ use crate::programs::INITDB;
 use crate::tls::Tls;
 
 /// The superuser, and the database made for them.
-const USER: &str = "towerblock";
+pub(crate) const USER: &str = "towerblock";
 
 /// How long the standbys may take to catch up.
 const PATIENCE: Duration = Duration::from_secs(30);

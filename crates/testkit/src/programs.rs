@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{env, fs};
 
 use crate::Error;
@@ -25,7 +25,7 @@ pub(crate) const PGBOUNCER: Program = Program {
 };
 
 impl Program {
-    /// Its path, without symbolic links: what belongs to it lies beside it.
+    /// Its path as it was found: `redis-server` is told by its name what it is.
     pub(crate) fn find(self) -> Result<PathBuf, Error> {
         let in_path = env::var_os("PATH").unwrap_or_default();
         let found = env::split_paths(&in_path)
@@ -33,15 +33,14 @@ impl Program {
             .chain(self.folders())
             .map(|folder| folder.join(self.name))
             .find(|path| path.is_file());
-        let path = found.ok_or_else(|| {
+        found.ok_or_else(|| {
             Error::missing(format!(
                 "`{}` not found in PATH, /usr/lib/postgresql/*/bin or Homebrew; \
                  on Debian: apt-get install {package}; on macOS: brew install {package}",
                 self.name,
                 package = self.package,
             ))
-        })?;
-        Ok(fs::canonicalize(&path).unwrap_or(path))
+        })
     }
 
     /// Where packagers put it, the newest version first.
@@ -64,9 +63,4 @@ impl Program {
 fn version(name: &str) -> u32 {
     let digits: String = name.chars().filter(char::is_ascii_digit).collect();
     digits.parse().unwrap_or(u32::MAX)
-}
-
-/// The sibling of a program that was found.
-pub(crate) fn beside(program: &Path, name: &str) -> PathBuf {
-    program.with_file_name(name)
 }

@@ -97,7 +97,13 @@ launch() {
     number=$1 log=$2
     shift 2
     {
-        "$@" </dev/null >"$log" 2>&1 &
+        # A frozen server in our group, and our parent gone: the kernel hangs the group up.
+        # Without its watcher a server is an orphan that nobody finds.
+        trap '' HUP INT TERM
+        (
+            trap - HUP INT TERM
+            exec "$@"
+        ) </dev/null >"$log" 2>&1 &
         echo "started $number $!"
         wait $!
         echo "ended $number $?"

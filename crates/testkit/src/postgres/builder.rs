@@ -70,6 +70,8 @@ impl PostgresBuilder {
     /// When PostgreSQL [is not installed](Error::is_not_installed), or a server does not start.
     pub async fn start(self) -> Result<Postgres, Error> {
         let initdb = INITDB.find()?;
+        // What belongs to it lies beside it, and not beside a link to it.
+        let initdb = std::fs::canonicalize(&initdb).unwrap_or(initdb);
         let postgres = initdb.with_file_name("postgres");
         let supervisor = Arc::new(Supervisor::start().await?);
         let template = template(&supervisor, &initdb).await?;

@@ -83,8 +83,7 @@ impl Server {
     }
 
     pub(crate) async fn start_once(&self) -> Result<(), Error> {
-        let started = self.process.start(|server| self.is_ready(server)).await;
-        started
+        self.process.start(|server| self.is_ready(server)).await
     }
 
     /// Shuts it down cleanly: sessions are ended, standbys get what is written, and it has
