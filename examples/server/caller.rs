@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
-use http::header::{AUTHORIZATION, FORWARDED, VIA, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, FORWARDED, HOST, VIA, WWW_AUTHENTICATE};
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderValue, StatusCode};
 use subtle::ConstantTimeEq as _;
 use towerblock_core::ProblemBody;
@@ -17,13 +18,38 @@ use crate::state::Shared;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// Whether the request comes from this machine and through no proxy: only then may its
-/// headers say who asks.
+/// Whether the request comes from this machine, through no proxy, and is meant for it: only
+/// then may its headers say who asks. A page whose host name was made to point here
+/// (DNS rebinding) is meant for elsewhere. A proxy on this machine must say that it is one:
+/// nginx does so with `proxy_set_header X-Forwarded-For`.
 pub(crate) fn is_local(parts: &Parts) -> bool {
     let peer = parts.extensions.get::<Peer>();
     let from_loopback = peer.is_some_and(|peer| peer.0.to_canonical().is_loopback());
     let proxied = [FORWARDED.as_str(), "x-forwarded-for", VIA.as_str()];
-    from_loopback && !proxied.iter().any(|name| parts.headers.contains_key(*name))
+    from_loopback
+        && is_meant_for_us(parts)
+        && !proxied.iter().any(|name| parts.headers.contains_key(*name))
+}
+
+fn is_meant_for_us(parts: &Parts) -> bool {
+    let header = parts
+        .headers
+        .get(HOST)
+        .map(|host| host.to_str().unwrap_or("?"));
+    let authority = parts.uri.authority().map(Authority::as_str).or(header);
+    authority.is_none_or(|authority| {
+        let host = authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, port)| {
+                // The colons of a bare IPv6 address end in no bracket.
+                if port.contains(']') { authority } else { host }
+            });
+        let name = host.trim_end_matches('.').to_ascii_lowercase();
+        let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
+        name == "localhost"
+            || name.ends_with(".localhost")
+            || address.is_ok_and(|address| address.to_canonical().is_loopback())
+    })
 }
 
 /// The calling user.
@@ -56,12 +82,12 @@ impl FromRequestParts<Shared> for Admin {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Refused> {
-        let allowed = state.admin_token.as_deref().map_or_else(
+        let allowed = state.admin_token.as_ref().map_or_else(
             || is_local(parts),
             |token| {
                 let given = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
                 let given = given.and_then(|value| value.strip_prefix(b"Bearer "));
-                given.is_some_and(|given| given.ct_eq(token.as_bytes()).into())
+                given.is_some_and(|given| given.ct_eq(token.expose().as_bytes()).into())
             },
         );
         let refused = || unauthorized("only for admins");

@@ -1,6 +1,7 @@
 //! What the environment says. A wrong value stops the start with one line.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::net::IpAddr;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -39,9 +40,9 @@ pub struct Config {
     #[arg(long, env, default_value = "20", value_parser = connections)]
     pub database_pool_max: u32,
 
-    /// Connections to the primary that are kept open, at most DATABASE_POOL_MAX.
-    #[arg(long, env, default_value = "2", value_parser = kept_connections)]
-    pub database_pool_min: u32,
+    /// Connections to the primary that are kept open, at most DATABASE_POOL_MAX. Default: 2.
+    #[arg(long, env, value_parser = kept_connections)]
+    pub database_pool_min: Option<u32>,
 
     /// Connections to each replica, at most.
     #[arg(long, env, default_value = "30", value_parser = connections)]
@@ -55,7 +56,7 @@ pub struct Config {
     /// What admin routes ask for as `Authorization: Bearer`. Default: none, and admins are
     /// peers on the loopback interface whose request came through no proxy.
     #[arg(long, env, hide_env_values = true, value_parser = token)]
-    pub admin_token: Option<String>,
+    pub admin_token: Option<Secret>,
 
     /// What to log, such as `debug` or `warn,marketplace=debug`.
     #[arg(long, env, default_value = "info", value_parser = filter)]
@@ -89,8 +90,8 @@ impl Config {
             }
         }
         let config = Self::try_parse_from(arguments).map_err(|error| one_line(&error))?;
-        if config.database_pool_min > config.database_pool_max {
-            let (min, max) = (config.database_pool_min, config.database_pool_max);
+        let max = config.database_pool_max;
+        if let Some(min) = config.database_pool_min.filter(|min| *min > max) {
             let line = format!("DATABASE_POOL_MIN={min}: more than DATABASE_POOL_MAX={max}");
             return Err((line, 2));
         }
@@ -101,6 +102,44 @@ impl Config {
         }
         Ok(config)
     }
+
+    pub(crate) fn kept_connections(&self) -> u32 {
+        let kept = self.database_pool_min.unwrap_or(2);
+        kept.min(self.database_pool_max)
+    }
+}
+
+/// What must not be printed.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// A value as it may be shown on one line: without the password of a URL, and of a token
+/// only its length.
+fn shown(variable: &str, value: &str) -> String {
+    if variable == "ADMIN_TOKEN" {
+        return format!("({} characters)", value.chars().count());
+    }
+    let masked = value.split_once("://").and_then(|(scheme, rest)| {
+        let (user, host) = rest.rsplit_once('@')?;
+        let (user, _) = user.split_once(':')?;
+        Some(format!("{scheme}://{user}:***@{host}"))
+    });
+    masked
+        .unwrap_or_else(|| value.to_owned())
+        .escape_debug()
+        .to_string()
 }
 
 fn one_line(error: &clap::Error) -> (String, i32) {
@@ -119,7 +158,10 @@ fn one_line(error: &clap::Error) -> (String, i32) {
     if let (Some((argument, value)), Some(accepted)) = (argument, source) {
         // "--database-url <DATABASE_URL>" is known by its variable.
         let variable = argument.split(['<', '>']).nth(1).unwrap_or(argument);
-        return (format!("{variable}={value}: {accepted}"), 2);
+        return (
+            format!("{variable}={}: {accepted}", shown(variable, value)),
+            2,
+        );
     }
     let all = error.to_string();
     let first = all.lines().next().unwrap_or_default();
@@ -183,9 +225,9 @@ fn origin(text: &str) -> Result<HeaderValue, &'static str> {
         .ok_or("expected origins such as https://example.com, without a path")
 }
 
-fn token(text: &str) -> Result<String, &'static str> {
+fn token(text: &str) -> Result<Secret, &'static str> {
     let fits = text.len() >= 8 && text.bytes().all(|b| b.is_ascii_graphic());
-    let token = fits.then(|| text.to_owned());
+    let token = fits.then(|| Secret(text.to_owned()));
     token.ok_or("expected at least 8 visible ASCII characters")
 }
 

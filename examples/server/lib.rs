@@ -15,5 +15,5 @@ mod start;
 mod state;
 mod store;
 
-pub use self::config::{Config, Database};
+pub use self::config::{Config, Database, Secret};
 pub use self::start::{around, in_memory, run};

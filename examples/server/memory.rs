@@ -16,8 +16,9 @@ use crate::store::{
     Draft, Package, Plugin, Position, Positioned, Profile, Store, StoreError, Window,
 };
 
-/// Rows of one kind that one tenant may hold: memory is bounded by the tenants.
-const MOST_ROWS: usize = 10_000;
+/// Rows of one kind that one tenant may hold, of some 20 kB at most: memory is bounded by
+/// the tenants there are.
+const MOST_ROWS: usize = 1_000;
 
 #[derive(Debug)]
 pub(crate) struct MemoryStore {

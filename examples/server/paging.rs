@@ -59,12 +59,22 @@ impl Page {
         let path = self.uri.path();
         let others = self.uri.query().unwrap_or_default().split('&');
         let mut query = String::new();
-        for pair in others.filter(|pair| !pair.is_empty() && !pair.starts_with("cursor=")) {
+        for pair in others.filter(|pair| !pair.is_empty() && !is_cursor(pair)) {
             query.push_str(pair);
             query.push('&');
         }
         HeaderValue::try_from(format!("<{path}?{query}cursor={cursor}>; rel=\"next\"")).ok()
     }
+}
+
+/// However the client spelled it.
+fn is_cursor(pair: &str) -> bool {
+    let uri: Result<Uri, _> = format!("/?{pair}").parse();
+    let read = uri.ok().and_then(|uri| {
+        let read: Result<Query<Parameters>, _> = Query::try_from_uri(&uri);
+        read.ok()
+    });
+    read.is_none_or(|Query(parameters)| parameters.cursor.is_some())
 }
 
 #[derive(Deserialize)]
@@ -155,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_link_keeps_the_other_parameters() {
-        let uri = Uri::from_static("/p?cursor=old&limit=5&x=%20y");
+        let uri = Uri::from_static("/p?cursor=old&limit=5&x=%20y&%63ursor=X");
         let page = Page {
             limit: 5,
             after: None,

@@ -1,6 +1,7 @@
 //! How handlers answer, and how they read a body.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -13,8 +14,13 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use tokio::time::timeout;
 use towerblock_core::{ProblemBody, Reason, Rejected};
 use towerblock_respond::Refused;
+
+/// For a body of [`BODY_LIMIT`](crate::stack::BODY_LIMIT) bytes.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// For one user or tenant: kept by browsers, asked about each time, shared by nobody.
 pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
@@ -79,8 +85,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
     type Rejection = Refused;
 
     async fn from_request(req: Request, state: &S) -> Result<Self, Refused> {
-        match Json::from_request(req, state).await {
-            Ok(Json(value)) => Ok(Self(value)),
+        // An object, and no list that happens to fit: serde takes both for a struct.
+        let read = timeout(
+            BODY_TIMEOUT,
+            Json::<Map<String, Value>>::from_request(req, state),
+        );
+        let Ok(read) = read.await else {
+            let status = StatusCode::REQUEST_TIMEOUT;
+            return Err(Refused::new(ProblemBody::about(
+                status,
+                "the body took too long",
+            )));
+        };
+        match read {
+            Ok(Json(object)) => match T::deserialize(Value::Object(object)) {
+                Ok(value) => Ok(Self(value)),
+                Err(error) => Err(invalid(&format!("the JSON body: {error}"))),
+            },
             Err(JsonRejection::MissingJsonContentType(_)) => Err(Refused::new(ProblemBody::about(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "expected Content-Type: application/json",

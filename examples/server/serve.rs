@@ -1,7 +1,8 @@
 //! Connections in, and the orderly end.
 
 use std::pin::pin;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,13 +12,18 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+use tower::util::MapRequest;
 use tower_http::add_extension::AddExtension;
 
 use crate::caller::Peer;
 use crate::state::Shared;
 
-/// A client that has not sent its request's head by then is gone, or means harm.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A client that has not sent its first request by then is gone, or means harm.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between requests, and for the head of each: longer than the 60 s for which nginx keeps
+/// what it may use again.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Requests in flight get this long to end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -57,9 +63,8 @@ pub(crate) async fn until(
         }
     }
     drop(listener);
-    state.draining.store(true, Ordering::Relaxed);
     tracing::info!("stopping, requests in flight may end");
-    let drained = tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await;
+    let drained = timeout(DRAIN_TIMEOUT, graceful.shutdown()).await;
     if drained.is_err() {
         tracing::warn!("stopped before all requests had ended");
     }
@@ -74,23 +79,36 @@ fn connection(
 ) {
     // Answers are small and wanted at once; if it cannot be set, they are only slower.
     let _ = stream.set_nodelay(true);
-    let service = TowerToHyperService::new(AddExtension::new(app.clone(), peer));
+    let asked = Arc::new(AtomicBool::new(false));
+    let has_asked = Arc::clone(&asked);
+    let service = MapRequest::new(AddExtension::new(app.clone(), peer), move |req| {
+        asked.store(true, Ordering::Relaxed);
+        req
+    });
+    let service = TowerToHyperService::new(service);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT);
+        .header_read_timeout(IDLE_TIMEOUT);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(Some(HEADER_TIMEOUT));
+        .keep_alive_interval(Some(IDLE_TIMEOUT));
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     let serving = graceful.watch(serving.into_owned());
     let open = Open::new(state);
     // It ends with its client, or when `graceful` shuts down; the runtime's end bounds both.
     tokio::spawn(async move {
         let _open = open;
-        if let Err(error) = serving.await {
+        let mut serving = pin!(serving);
+        // Until a request is whole, hyper's own timer may not even have begun.
+        let ended = match timeout(FIRST_REQUEST_TIMEOUT, serving.as_mut()).await {
+            Ok(ended) => ended,
+            Err(_) if !has_asked.load(Ordering::Relaxed) => return,
+            Err(_) => serving.await,
+        };
+        if let Err(error) = ended {
             tracing::debug!(error, "connection ended early");
         }
     });

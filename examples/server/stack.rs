@@ -47,7 +47,8 @@ pub(crate) fn app(
 ) -> Result<Router, InvalidDomain> {
     let tenants = around(routes::tenants(), &state, registry, origins)?;
     // Probes stand outside everything: they must answer when nothing else does.
-    Ok(routes::operators().merge(tenants).with_state(state))
+    let operators = routes::operators().method_not_allowed_fallback(no_method);
+    Ok(operators.merge(tenants).with_state(state))
 }
 
 pub(crate) fn around(
@@ -65,7 +66,7 @@ pub(crate) fn around(
         // that the client chose stays if it is fit for a log.
         .layer(MapRequestLayer::new(drop_unfit_id))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
-        // Outside all that refuses: every outcome is counted, and stands in its span.
+        // Outside all that refuses: every answer is counted, and stands in its span.
         .layer(
             TraceLayer::new_for_http()
                 .make_span_with(span)
@@ -96,15 +97,18 @@ pub(crate) fn around(
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
 
     let unknown = async || about(StatusCode::NOT_FOUND, "no such page");
-    let no_method = async || about(StatusCode::METHOD_NOT_ALLOWED, "no such method here");
     Ok(routes
         .method_not_allowed_fallback(no_method)
         .fallback(unknown)
         .layer(stack))
 }
 
+async fn no_method() -> Refused {
+    about(StatusCode::METHOD_NOT_ALLOWED, "no such method here")
+}
+
 fn drop_unfit_id(mut req: Request) -> Request {
-    let fit = |id: &HeaderValue| id.len() <= 64 && id.to_str().is_ok();
+    let fit = |id: &HeaderValue| matches!(id.len(), 1..=64) && id.to_str().is_ok();
     if !req.headers().get(REQUEST_ID).is_none_or(fit) {
         req.headers_mut().remove(REQUEST_ID);
     }

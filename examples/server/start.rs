@@ -25,6 +25,8 @@ use crate::{demo, serve, stack};
 /// Those of the start: the address is taken, or an embedded server does not come up.
 /// Afterwards there are none.
 pub async fn run(mut config: Config) -> Result<(), BoxError> {
+    // From the first moment on, so that whatever is started is stopped in order.
+    let stop = serve::stop_signal()?;
     let address = SocketAddr::new(config.host, config.port);
     let listener = TcpListener::bind(address)
         .await
@@ -33,11 +35,11 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
 
     // Dropped last: the embedded servers must outlive everything that talks to them.
     let (_embedded, place) = choose_database(&mut config).await?;
-    // Every task is in here, and stops when it is dropped.
+    // What works in the background is in here, and stops when it is dropped.
     let mut tasks = JoinSet::new();
     let store: Arc<dyn Store> = match &config.database_url {
         Some(Database::Postgres(primary)) => {
-            let store = PostgresStore::new(&config, primary)?;
+            let store = PostgresStore::new(&config, primary);
             tasks.spawn(Arc::clone(&store).supervise(Arc::clone(&registry)));
             store
         }
@@ -48,7 +50,6 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
     let app = stack::app(Arc::clone(&state), registry, config.cors_origins)?;
 
     announce(&state, listener.local_addr()?, &place)?;
-    let stop = serve::stop_signal()?;
     serve::until(stop, listener, app, &state).await;
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! What the handlers share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use tokio::time::Instant;
 
-use crate::config::Config;
+use crate::config::{Config, Secret};
 use crate::metrics::HttpMetrics;
 use crate::store::Store;
 
@@ -15,12 +15,10 @@ pub(crate) type Shared = Arc<State>;
 pub(crate) struct State {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) metrics: HttpMetrics,
-    pub(crate) admin_token: Option<String>,
+    pub(crate) admin_token: Option<Secret>,
     pub(crate) instance: String,
     pub(crate) started: Instant,
     pub(crate) connections: AtomicUsize,
-    /// No instance that is going away should get new requests.
-    pub(crate) draining: AtomicBool,
 }
 
 impl State {
@@ -38,11 +36,10 @@ impl State {
             instance: config.instance_id.clone().unwrap_or_else(named),
             started: Instant::now(),
             connections: AtomicUsize::new(0),
-            draining: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn is_ready(&self) -> bool {
-        !self.draining.load(Ordering::Relaxed) && self.store.is_ready()
+        self.store.is_ready()
     }
 }

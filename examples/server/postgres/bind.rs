@@ -1,8 +1,9 @@
 //! Whose rows a statement sees.
 //!
-//! Everything is bound to one transaction, sent with it in one message, and gone with it:
-//! nothing of a tenant stays on a connection. If the binding fails, all that follows
-//! fails too.
+//! A binding lives in one transaction, sent with its statement in one message, and is gone
+//! with it: nothing of a tenant stays on a connection. If it fails, the transaction does.
+//! Should there be no transaction at all, then there is no search path either, and no table
+//! is found.
 
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row};
@@ -56,14 +57,15 @@ impl Binding {
     }
 
     fn begin(self, mode: Mode) -> String {
-        let mode = match mode {
-            Mode::ReadOnly => "READ ONLY",
-            Mode::ReadWrite => "READ WRITE",
+        let begin = match mode {
+            Mode::ReadOnly => "BEGIN READ ONLY",
+            // Not READ WRITE: a standby would refuse the transaction and not the write.
+            Mode::ReadWrite => "BEGIN",
         };
         let schema = self.schema();
         let key = self.key().map(|key| key.to_string()).unwrap_or_default();
         format!(
-            "BEGIN {mode}; SET LOCAL ROLE {ROLE}; SET LOCAL search_path = {schema}, pg_temp; \
+            "{begin}; SET LOCAL ROLE {ROLE}; SET LOCAL search_path = {schema}, pg_temp; \
              SET LOCAL app.tenant_key = '{key}'; SET LOCAL statement_timeout = '2s'"
         )
     }

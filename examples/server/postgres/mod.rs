@@ -2,6 +2,7 @@
 
 mod bind;
 mod embedded;
+mod manager;
 mod pool;
 mod setup;
 mod store;
@@ -12,8 +13,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use moka::sync::Cache;
+use tokio::time::MissedTickBehavior;
 use tokio_postgres::config::Host;
-use towerblock_core::{BoxError, Metric, Stats, Value};
+use towerblock_core::{Metric, Stats, Value};
 use towerblock_tenant::Registry;
 
 pub(crate) use self::embedded::Embedded;
@@ -21,7 +23,7 @@ use self::pool::Pool;
 use crate::config::Config;
 
 /// Standbys are behind by less than this, we hope: as long do the reads of a tenant that
-/// wrote go to the primary.
+/// wrote through this instance go to the primary. Other instances do not know of it.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 const SETUP_TIMEOUT: Duration = Duration::from_secs(60);
 const PROBE_EVERY: Duration = Duration::from_secs(1);
@@ -37,36 +39,35 @@ pub(crate) struct PostgresStore {
 
 impl PostgresStore {
     /// Connects to nothing yet: the server starts while its database is away.
-    pub(crate) fn new(
-        config: &Config,
-        primary: &tokio_postgres::Config,
-    ) -> Result<Arc<Self>, BoxError> {
-        let kept = config.database_pool_min;
+    pub(crate) fn new(config: &Config, primary: &tokio_postgres::Config) -> Arc<Self> {
+        let kept = config.kept_connections();
         let primary = Pool::new(
             "primary".to_owned(),
             primary,
             config.database_pool_max,
             kept,
-        )?;
+        );
         let most = config.database_replica_pool_max;
         let replicas = config.database_read_replicas.iter().enumerate();
         let replicas = replicas.map(|(n, at)| Pool::new(format!("replica-{n}"), at, most, 0));
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             primary,
-            replicas: replicas.collect::<Result<_, _>>()?,
+            replicas: replicas.collect(),
             next_replica: AtomicUsize::new(0),
             unsettled: Cache::builder()
                 .time_to_live(SETTLED_AFTER)
                 .max_capacity(100_000)
                 .build(),
-        }))
+        })
     }
 
     /// Sets the database up once it can be reached, and from then on asks every server
     /// each second whether it still can.
     pub(crate) async fn supervise(self: Arc<Self>, registry: Arc<Registry>) {
         let mut tick = tokio::time::interval(PROBE_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_set_up = false;
+        let mut told = None;
         loop {
             tick.tick().await;
             if !is_set_up {
@@ -74,7 +75,13 @@ impl PostgresStore {
                 let outcome = tokio::time::timeout(SETUP_TIMEOUT, setup).await;
                 match outcome.unwrap_or_else(|late| Err(late.into())) {
                     Ok(()) => is_set_up = true,
-                    Err(error) => tracing::warn!(error = &*error, "cannot set up the database"),
+                    Err(error) => {
+                        let error = error.to_string();
+                        if told.as_ref() != Some(&error) {
+                            tracing::warn!(error, "cannot set up the database");
+                            told = Some(error);
+                        }
+                    }
                 }
             }
             let replicas = self.replicas.iter().map(look);
@@ -117,7 +124,13 @@ static IDLE: Metric = Metric::gauge(
     "Connections to the database that nobody uses",
 )
 .labelled("pool");
-static METRICS: &[Metric] = &[CONNECTIONS, IDLE];
+static USABLE: Metric = Metric::gauge(
+    "database_usable",
+    "",
+    "Whether the server answered when it was last asked: 1 or 0",
+)
+.labelled("pool");
+static METRICS: &[Metric] = &[CONNECTIONS, IDLE, USABLE];
 
 impl Stats for PostgresStore {
     fn describe(&self) -> &'static [Metric] {
@@ -129,6 +142,8 @@ impl Stats for PostgresStore {
             let (open, idle) = pool.connections();
             sink(&CONNECTIONS, pool.name(), Value::Level(open.into()));
             sink(&IDLE, pool.name(), Value::Level(idle.into()));
+            let usable = u8::from(pool.is_usable());
+            sink(&USABLE, pool.name(), Value::Level(usable.into()));
         }
     }
 }

@@ -1,21 +1,19 @@
-//! Connections, for now bb8's own; and what their errors mean to a client.
+//! Connections, for now in a pool of bb8's; and what their errors mean to a client.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bb8::{PooledConnection, RunError};
-use bb8_postgres::PostgresConnectionManager;
+use bb8::PooledConnection;
 use tokio::time::timeout;
-use tokio_postgres::{Error, NoTls};
-use towerblock_core::{BoxError, Reason, Rejected};
+use tokio_postgres::{Client, Error, Row};
+use towerblock_core::{Reason, Rejected};
 
+use super::bind::{Binding, Mode, Parameter};
+use super::manager::{LastError, Manager};
 use crate::store::StoreError;
 
 /// For a connection, and then for the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
-type Manager = PostgresConnectionManager<NoTls>;
 
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -23,60 +21,72 @@ pub(super) struct Pool {
     size: u32,
     /// Whether it was all there when somebody last looked.
     usable: AtomicBool,
+    last_error: LastError,
     inner: bb8::Pool<Manager>,
 }
 
 impl Pool {
-    pub(super) fn new(
-        name: String,
-        config: &tokio_postgres::Config,
-        size: u32,
-        kept: u32,
-    ) -> Result<Self, BoxError> {
-        let mut config = config.clone();
-        config.application_name("towerblock-server");
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_TIMEOUT);
-        }
+    pub(super) fn new(name: String, config: &tokio_postgres::Config, size: u32, kept: u32) -> Self {
+        let last_error = LastError::default();
         let inner = bb8::Pool::builder()
             .max_size(size)
             .min_idle(kept)
             .connection_timeout(PATIENCE)
             // A round trip for every checkout; `get` looks at what is known instead.
             .test_on_check_out(false)
-            .build_unchecked(Manager::new(config, NoTls));
-        let usable = AtomicBool::new(false);
-        Ok(Self {
+            .error_sink(Box::new(last_error.clone()))
+            .build_unchecked(Manager::new(config.clone()));
+        Self {
             name,
             size,
-            usable,
+            usable: AtomicBool::new(false),
+            last_error,
             inner,
-        })
+        }
+    }
+
+    /// Runs one statement, bound to whose rows it may see.
+    pub(super) async fn query(
+        &self,
+        binding: Binding,
+        mode: Mode,
+        statement: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        let query = async |client: &Client| {
+            let rows = binding.query(client, mode, statement, parameters);
+            rows.await
+        };
+        self.with(query).await
+    }
+
+    /// Does a thing on a connection. Dropped or too late, it takes the connection with it:
+    /// the next to have it would wait for our answer first.
+    pub(super) async fn with<T>(
+        &self,
+        work: impl AsyncFnOnce(&Client) -> Result<T, Error>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.get().await?;
+        connection.in_flight = true;
+        // Cancel safety: what is dropped here is in flight, and the pool closes it.
+        let outcome = timeout(PATIENCE, work(&connection.client)).await;
+        let answer = outcome.map_err(|_| self.unavailable("no answer in time"))?;
+        connection.in_flight = false;
+        answer.map_err(|error| self.explain(error))
     }
 
     pub(super) async fn get(&self) -> Result<PooledConnection<'_, Manager>, StoreError> {
-        // A server that restarted leaves closed connections behind, one after another.
-        for _ in 0..=self.size {
-            let connection = self.inner.get().await.map_err(|error| match error {
-                RunError::User(error) => self.explain(error),
-                RunError::TimedOut => self.unavailable("no connection in time"),
-            })?;
-            if !connection.is_closed() {
-                return Ok(connection);
+        let open = async {
+            // A server that restarted leaves closed connections behind, one after another.
+            loop {
+                let connection = self.inner.get().await.ok()?;
+                if !connection.client.is_closed() {
+                    return Some(connection);
+                }
             }
-        }
-        Err(self.unavailable("every connection was closed"))
-    }
-
-    /// Bounds the wait for an answer.
-    pub(super) async fn wait<T>(
-        &self,
-        answer: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, StoreError> {
-        match timeout(PATIENCE, answer).await {
-            Ok(answer) => answer.map_err(|error| self.explain(error)),
-            Err(_) => Err(self.unavailable("no answer in time")),
-        }
+        };
+        let connection = timeout(PATIENCE, open).await.ok().flatten();
+        connection.ok_or_else(|| self.no_connection())
     }
 
     pub(super) fn name(&self) -> &str {
@@ -98,15 +108,33 @@ impl Pool {
         (state.connections, state.idle_connections)
     }
 
+    fn no_connection(&self) -> StoreError {
+        let (open, idle) = self.connections();
+        if open - idle.min(open) == self.size {
+            // It answers, and has too much to do.
+            return Rejected::new("database", Reason::Overloaded).into();
+        }
+        match self.last_error.take() {
+            Some(error) => self.unavailable(&format!("no connection in time: {error}")),
+            None => self.unavailable("no connection in time"),
+        }
+    }
+
     /// What the server cannot do now is no error of ours.
     fn explain(&self, error: Error) -> StoreError {
-        let Some(code) = error.code().map(tokio_postgres::error::SqlState::code) else {
-            return self.unavailable(&error.to_string());
+        let is_passing = match error.code() {
+            // Lost, out of resources, shutting down; in conflict with what a standby
+            // replays; not the primary; not set up yet: no role, no schema, no table.
+            Some(code) => ["08", "53", "57", "40", "25006", "22023", "3F000", "42P01"]
+                .iter()
+                .any(|class| code.code().starts_with(class)),
+            None => {
+                let source = std::error::Error::source(&error);
+                error.is_closed()
+                    || source.is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+            }
         };
-        // Connection lost, out of resources, shutting down, not (yet) the primary, and not
-        // yet set up.
-        let passing = ["08", "53", "57", "25006", "3F000", "42P01"];
-        if passing.iter().any(|class| code.starts_with(class)) {
+        if is_passing {
             return self.unavailable(&error.to_string());
         }
         StoreError::Database(error)

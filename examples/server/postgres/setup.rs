@@ -18,7 +18,9 @@ const LOCK: i64 = 0x746f_7765_7262_6c6b;
 
 pub(super) async fn run(pool: &Pool, registry: &Registry) -> Result<(), BoxError> {
     let mut connection = pool.get().await?;
-    let transaction = connection.transaction().await?;
+    // Dropped half-way, or failed: the connection goes, and the transaction with it.
+    connection.in_flight = true;
+    let transaction = connection.client.transaction().await?;
     let lock = format!("SELECT pg_advisory_xact_lock({LOCK})");
     transaction.batch_execute(&lock).await?;
     if is_done(&transaction).await? {
@@ -41,13 +43,13 @@ pub(super) async fn run(pool: &Pool, registry: &Registry) -> Result<(), BoxError
     transaction.batch_execute(&policies(SHARED_TABLES)).await?;
     market(&transaction).await?;
     transaction.commit().await?;
+    connection.in_flight = false;
     Ok(())
 }
 
 /// Whether this server has it all: a standby has it a moment later than its primary.
 pub(super) async fn check(pool: &Pool) -> Result<(), BoxError> {
-    let connection = pool.get().await?;
-    match pool.wait(is_done(&*connection)).await? {
+    match pool.with(async |client| is_done(client).await).await? {
         true => Ok(()),
         false => Err("not set up yet".into()),
     }

@@ -2,12 +2,15 @@
 //! under them, not the wall.
 
 use async_trait::async_trait;
+use moka::sync::Cache;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
+use towerblock_core::{Reason, Rejected};
 use towerblock_tenant::Tenant;
 
 use super::PostgresStore;
 use super::bind::{Binding, Mode, Parameter};
+use super::pool::Pool;
 use crate::store::{Draft, Package, Plugin, Profile, Store, StoreError, Window};
 
 const COLUMNS: &str = "id, team_id, name, description, version, created_at, updated_at";
@@ -22,20 +25,15 @@ impl PostgresStore {
     ) -> Result<Vec<Row>, StoreError> {
         let mode = Mode::ReadOnly;
         if let Some(replica) = self.replica_for(binding.key()) {
-            let attempt = async {
-                let client = replica.get().await?;
-                let rows = binding.query(&client, mode, statement, parameters);
-                replica.wait(rows).await
-            };
-            match attempt.await {
+            match replica.query(binding, mode, statement, parameters).await {
                 // Nobody else has to find out; it is looked at again within a second.
                 Err(StoreError::Unavailable { .. }) => drop(replica.set_usable(false)),
                 outcome => return outcome,
             }
         }
-        let client = self.primary.get().await?;
-        let rows = binding.query(&client, mode, statement, parameters);
-        self.primary.wait(rows).await
+        self.primary
+            .query(binding, mode, statement, parameters)
+            .await
     }
 
     async fn write(
@@ -44,14 +42,32 @@ impl PostgresStore {
         statement: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, StoreError> {
-        // Before the statement: whatever becomes of it, no later read may miss it.
-        self.unsettled.insert(tenant.key, ());
-        let client = self.primary.get().await?;
-        let rows = Binding::of(tenant).query(&client, Mode::ReadWrite, statement, parameters);
-        let rows = self.primary.wait(rows).await?;
-        // And anew: the standbys learn of it only now.
-        self.unsettled.insert(tenant.key, ());
-        Ok(rows)
+        let _unsettled = Unsettled::new(&self.unsettled, tenant.key);
+        let binding = Binding::of(tenant);
+        let mode = Mode::ReadWrite;
+        self.primary
+            .query(binding, mode, statement, parameters)
+            .await
+    }
+}
+
+/// Marks a tenant as one that writes: at once, and again when it has, or when nobody waits
+/// for it any more and it may have.
+struct Unsettled<'a> {
+    keys: &'a Cache<u64, ()>,
+    key: u64,
+}
+
+impl<'a> Unsettled<'a> {
+    fn new(keys: &'a Cache<u64, ()>, key: u64) -> Self {
+        keys.insert(key, ());
+        Self { keys, key }
+    }
+}
+
+impl Drop for Unsettled<'_> {
+    fn drop(&mut self) {
+        self.keys.insert(self.key, ());
     }
 }
 
@@ -63,7 +79,7 @@ impl Store for PostgresStore {
         team: Option<i64>,
         window: Window,
     ) -> Result<Vec<Plugin>, StoreError> {
-        let key = key(tenant);
+        let key = key(tenant)?;
         let (limit, after) = limits(window);
         let mut filter = "tenant_key = $2".to_owned();
         let mut parameters: Vec<Parameter<'_>> = vec![(&limit, Type::INT8), (&key, Type::INT8)];
@@ -87,7 +103,7 @@ impl Store for PostgresStore {
 
     async fn plugin(&self, tenant: &Tenant, id: i64) -> Result<Option<Plugin>, StoreError> {
         let statement = format!("SELECT {COLUMNS} FROM plugins WHERE tenant_key = $1 AND id = $2");
-        let parameters: [Parameter<'_>; 2] = [(&key(tenant), Type::INT8), (&id, Type::INT8)];
+        let parameters: [Parameter<'_>; 2] = [(&key(tenant)?, Type::INT8), (&id, Type::INT8)];
         let binding = Binding::of(tenant);
         let rows = self.read(binding, &statement, &parameters).await?;
         rows.first().map(plugin).transpose()
@@ -98,7 +114,7 @@ impl Store for PostgresStore {
             "INSERT INTO plugins (tenant_key, team_id, name, description, version)
              VALUES ($1, $2, $3, $4, $5) RETURNING {COLUMNS}"
         );
-        let key = key(tenant);
+        let key = key(tenant)?;
         let rows = self
             .write(tenant, &statement, &of_draft(&key, &draft))
             .await?;
@@ -116,7 +132,7 @@ impl Store for PostgresStore {
             "UPDATE plugins SET team_id = $2, name = $3, description = $4, version = $5,
              updated_at = now() WHERE tenant_key = $1 AND id = $6 RETURNING {COLUMNS}"
         );
-        let key = key(tenant);
+        let key = key(tenant)?;
         let mut parameters = of_draft(&key, &draft).to_vec();
         parameters.push((&id, Type::INT8));
         let rows = self.write(tenant, &statement, &parameters).await?;
@@ -125,7 +141,7 @@ impl Store for PostgresStore {
 
     async fn delete(&self, tenant: &Tenant, id: i64) -> Result<bool, StoreError> {
         let statement = "DELETE FROM plugins WHERE tenant_key = $1 AND id = $2 RETURNING id";
-        let parameters: [Parameter<'_>; 2] = [(&key(tenant), Type::INT8), (&id, Type::INT8)];
+        let parameters: [Parameter<'_>; 2] = [(&key(tenant)?, Type::INT8), (&id, Type::INT8)];
         let rows = self.write(tenant, statement, &parameters).await?;
         Ok(!rows.is_empty())
     }
@@ -133,7 +149,7 @@ impl Store for PostgresStore {
     async fn profile(&self, tenant: &Tenant, user: &str) -> Result<Option<Profile>, StoreError> {
         let statement =
             "SELECT display_name, email FROM profiles WHERE tenant_key = $1 AND user_id = $2";
-        let parameters: [Parameter<'_>; 2] = [(&key(tenant), Type::INT8), (&user, Type::TEXT)];
+        let parameters: [Parameter<'_>; 2] = [(&key(tenant)?, Type::INT8), (&user, Type::TEXT)];
         let rows = self
             .read(Binding::of(tenant), statement, &parameters)
             .await?;
@@ -159,7 +175,7 @@ impl Store for PostgresStore {
              VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_key, user_id)
              DO UPDATE SET display_name = excluded.display_name, email = excluded.email";
         let parameters: [Parameter<'_>; 4] = [
-            (&key(tenant), Type::INT8),
+            (&key(tenant)?, Type::INT8),
             (&user, Type::TEXT),
             (&profile.display_name, Type::TEXT),
             (&profile.email, Type::TEXT),
@@ -195,13 +211,15 @@ impl Store for PostgresStore {
     }
 
     fn is_ready(&self) -> bool {
-        self.primary.is_usable()
+        let replicas = self.replicas.iter();
+        replicas.chain([&self.primary]).any(Pool::is_usable)
     }
 }
 
-/// PostgreSQL has no unsigned numbers; keys are far below the half.
-fn key(tenant: &Tenant) -> i64 {
-    i64::try_from(tenant.key).unwrap_or(i64::MAX)
+/// PostgreSQL has no unsigned numbers: no tenant has a key above the half.
+fn key(tenant: &Tenant) -> Result<i64, Rejected> {
+    let unknown = |_| Rejected::new("store", Reason::UnknownTenant);
+    i64::try_from(tenant.key).map_err(unknown)
 }
 
 fn limits(window: Window) -> (i64, Option<(jiff::Timestamp, i64)>) {

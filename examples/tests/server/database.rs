@@ -91,11 +91,92 @@ async fn it_works_with_servers_that_somebody_else_started() {
     let found = || get(&second, "initech", path).body.contains("kept");
     until("the standby has it", found).await;
 
-    // Reads go on while the standby is away, and while it hangs.
-    standby.kill().await.unwrap();
-    for _ in 0..4 {
+    // Reads go on while the standby hangs, and while it is away; only who finds out waits.
+    for hangs in [true, false] {
+        if hangs {
+            standby.pause().await.unwrap();
+        } else {
+            standby.kill().await.unwrap();
+        }
         assert_eq!(get(&server, "acme", path).status, 200);
+        let start = Instant::now();
+        for _ in 0..20 {
+            assert_eq!(get(&server, "acme", path).status, 200);
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            start.elapsed()
+        );
+        if hangs {
+            standby.resume().await.unwrap();
+        }
     }
+    // And without the primary, from the standby.
+    standby.start().await.unwrap();
+    let standby_serves = || {
+        let head = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n";
+        let metrics = send(&server, head, "").body;
+        let usable = r#"database_usable{pool="replica-0"} 1"#;
+        metrics.contains(usable)
+    };
+    until("the standby serves", standby_serves).await;
+    primary.kill().await.unwrap();
+    until("reads go on", || get(&server, "acme", path).status == 200).await;
+    assert_eq!(probe(&server, "/readyz"), 200);
+    let refused = ask(&server, "POST", "acme", path, "", r#"{"name":"x"}"#);
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (503, Some("1"))
+    );
+}
+
+#[tokio::test]
+async fn before_it_is_ready_it_says_so_and_nothing_worse() {
+    let server = Server::start(&[]);
+    let mut statuses = std::collections::BTreeSet::new();
+    until("served", || {
+        for path in ["/api/v1/plugins", "/api/v1/marketplace"] {
+            statuses.insert(get(&server, "t00001", path).status);
+        }
+        statuses.contains(&200)
+    })
+    .await;
+    ready(&server).await;
+    for _ in 0..20 {
+        statuses.insert(get(&server, "t00001", "/api/v1/plugins").status);
+    }
+    assert!(statuses.is_subset(&[200, 503].into()), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told() {
+    let postgres = Postgres::builder().start().await.unwrap();
+    let url = postgres.primary().url_to("no_such_database");
+    let mut server = Server::start_logged(&[("DATABASE_URL", &url)]);
+    let line = server.log_line_with("cannot set up the database");
+    assert!(line.contains("no_such_database"), "{line}");
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_leaves_nothing_to_the_next() {
+    use std::io::Write as _;
+    let postgres = Postgres::builder().start().await.unwrap();
+    let primary = postgres.primary();
+    let url = primary.url();
+    let server = Server::start(&[("DATABASE_URL", &url), ("DATABASE_POOL_MAX", "1")]);
+    ready(&server).await;
+    for _ in 0..20 {
+        let mut stream = std::net::TcpStream::connect(server.address).unwrap();
+        let request = "GET /api/v1/plugins HTTP/1.1\r\nhost: acme.localhost\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        drop(stream);
+        let other = get(&server, "t00001", "/api/v1/plugins");
+        assert_eq!(other.status, 200);
+        assert!(!other.body.contains("1199"), "not a row of acme's");
+    }
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'";
+    assert_eq!(primary.sql(open).await.unwrap().unwrap(), "0");
 }
 
 #[tokio::test]

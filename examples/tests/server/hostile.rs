@@ -1,7 +1,7 @@
 //! Clients that make mistakes, and clients that mean harm: each gets its answer, and the
 //! server goes on.
 
-use proptest::prelude::{any, proptest};
+use proptest::prelude::{Just, any, prop_oneof, proptest};
 use proptest::test_runner::Config;
 
 use crate::client::{ask, get, send, send_raw};
@@ -168,7 +168,7 @@ fn a_bad_body_is_told_what_is_wrong() {
     let huge = format!(r#"{{"name":"{}"}}"#, "x".repeat(70_000));
     for (body, status, word) in [
         ("{", 400, "JSON"),
-        ("[]", 400, "JSON"),
+        ("[]", 400, "map"),
         ("{}", 400, "name"),
         (r#"{"name":1}"#, 400, "string"),
         (r#"{"name":""}"#, 400, "1 to 100 characters"),
@@ -186,6 +186,15 @@ fn a_bad_body_is_told_what_is_wrong() {
             Some("application/problem+json")
         );
     }
+    let list = ask(
+        &server,
+        "PUT",
+        "acme",
+        "/api/v1/user/profile",
+        "x-user-id: a\r\n",
+        "[]",
+    );
+    assert_eq!(list.status, 400, "a list is no profile");
     let text = "content-type: text/plain\r\n";
     let head = format!("POST /api/v1/plugins HTTP/1.1\r\nhost: acme.localhost\r\n{text}");
     assert_eq!(send(&server, &head, "{}").status, 415);
@@ -207,23 +216,56 @@ fn a_bad_body_is_told_what_is_wrong() {
 }
 
 #[test]
-fn no_bytes_are_answered_with_a_server_error() {
+fn no_request_is_answered_with_a_server_error() {
     let server = Server::in_memory();
-    proptest!(Config::with_cases(200), |(
-        path in "/api/v1/(plugins|teams|user)[ -~]{0,40}",
-        host in "[ -~]{0,30}(localhost)?",
-        name in "[a-z-]{1,20}",
-        value in "[ -~]{0,60}",
-        junk in proptest::collection::vec(any::<u8>(), 0..40),
+    let method = prop_oneof![Just("GET"), Just("POST"), Just("PUT"), Just("DELETE")];
+    let host = prop_oneof![3 => Just("acme.localhost".to_owned()), 1 => "[!-~]{0,30}"];
+    let path = "/api/v1/(plugins|plugins/|teams/|user/profile|marketplace)[!-~]{0,30}";
+    let body = prop_oneof![
+        Just(String::new()),
+        r#"\{"(name|email|team_id|version)":("[ -~]{0,20}"|-?[0-9]{1,30}|null|\[\])\}"#,
+        "[ -~]{0,40}",
+    ];
+    let user = "[ -~]{0,40}";
+    proptest!(Config::with_cases(300), |(
+        method in method, path in path, host in host, user in user, body in body,
     )| {
-        let mut request = format!(
-            "GET {path} HTTP/1.1\r\nhost: {host}\r\n{name}: {value}\r\nconnection: close\r\n\r\n"
-        )
-        .into_bytes();
-        request.extend(junk);
-        if let Some(answer) = send_raw(&server, &request) {
-            assert!(answer.status < 500, "{} {}", answer.status, answer.body);
+        let json = "content-type: application/json";
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nx-user-id: {user}\r\n{json}\r\n\
+             content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        );
+        // A connection that is closed without an answer is a panic of ours.
+        let answer = send_raw(&server, request.as_bytes()).unwrap();
+        assert!(answer.status < 500, "{request} {}", answer.body);
+    });
+    proptest!(Config::with_cases(100), |(junk in proptest::collection::vec(any::<u8>(), 1..80))| {
+        if let Some(answer) = send_raw(&server, &junk) {
+            assert!(answer.status < 500, "{}", answer.body);
         }
     });
     assert_eq!(get(&server, "acme", "/api/v1/plugins").status, 200);
+}
+
+#[test]
+fn a_page_that_was_pointed_here_is_believed_nothing() {
+    let server = Server::in_memory();
+    for (host, believed) in [
+        ("localhost:8080", true),
+        ("127.0.0.1:8080", true),
+        ("127.8.8.8", true),
+        ("[::1]:8080", true),
+        ("evil.test:8080", false),
+        ("localhost.evil.test", false),
+        ("93.184.216.34", false),
+    ] {
+        let head = format!("GET /metrics HTTP/1.1\r\nhost: {host}\r\n");
+        let expected = if believed { 200 } else { 401 };
+        assert_eq!(send(&server, &head, "").status, expected, "{host}");
+        let plugins = "GET /api/v1/plugins HTTP/1.1";
+        let head = format!("{plugins}\r\nhost: {host}\r\nx-tenant-id: acme\r\n");
+        let expected = if believed { 200 } else { 404 };
+        assert_eq!(send(&server, &head, "").status, expected, "{host}");
+    }
 }

@@ -15,9 +15,25 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(environment: &[(&str, &str)]) -> Self {
+        Self::start_with(environment, Stdio::null())
+    }
+
+    /// With a log that can be read.
+    pub(crate) fn start_logged(environment: &[(&str, &str)]) -> Self {
+        Self::start_with(environment, Stdio::piped())
+    }
+
+    /// The first line of the log with `text`; the log ends there.
+    pub(crate) fn log_line_with(&mut self, text: &str) -> String {
+        let log = BufReader::new(self.process.stderr.take().unwrap());
+        let mut lines = log.lines().map(Result::unwrap);
+        lines.find(|line| line.contains(text)).unwrap()
+    }
+
+    fn start_with(environment: &[(&str, &str)], log: Stdio) -> Self {
         let mut process = command(environment)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut address = None;
@@ -96,8 +112,42 @@ fn a_wrong_value_stops_the_start_with_one_line_that_names_it() {
         assert_eq!(output.status.code(), Some(2), "{variable}={value}");
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(text.lines().count(), 1, "{text}");
+        let value = if variable == "ADMIN_TOKEN" {
+            "(5 characters)"
+        } else {
+            value
+        };
         assert!(text.starts_with(&format!("{variable}={value}: ")), "{text}");
         assert!(text.contains(accepted), "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_shown_without_its_password_and_on_one_line() {
+    for (value, shown) in [
+        ("mysql://ann:s3cret@host/db", "mysql://ann:***@host/db: "),
+        ("a\nb", "a\\nb: "),
+    ] {
+        let output = output(&[("DATABASE_URL", value)]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.starts_with(&format!("DATABASE_URL={shown}")), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    let server = Server::start(&[("DATABASE_URL", "memory:"), ("DATABASE_POOL_MAX", "1")]);
+    assert_eq!(get(&server, "acme", "/api/v1/plugins").status, 200);
+}
+
+#[test]
+fn a_connection_that_never_asks_is_closed() {
+    use std::io::Read as _;
+    let server = Server::in_memory();
+    // Nothing, and the beginning of what HTTP/2 begins with.
+    for begin in ["", "PRI * HT"] {
+        let mut stream = std::net::TcpStream::connect(server.address).unwrap();
+        std::io::Write::write_all(&mut stream, begin.as_bytes()).unwrap();
+        let patience = std::time::Duration::from_secs(20);
+        stream.set_read_timeout(Some(patience)).unwrap();
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the end");
     }
 }
 
@@ -146,7 +196,9 @@ fn help_names_every_variable_with_its_default() {
             "{variable} in {text}"
         );
     }
-    assert!(text.contains("[default: 127.0.0.1]"), "{text}");
+    for default in ["127.0.0.1", "8080", "20", "30", "info"] {
+        assert!(text.contains(&format!("[default: {default}]")), "{text}");
+    }
 }
 
 #[test]
