@@ -115,7 +115,8 @@ fn server() -> Router {
 }
 
 fn config() -> marketplace::Config {
-    marketplace::Config::read(["server".into()]).expect("the defaults are right")
+    marketplace::Config::read(["server".into()])
+        .expect("the environment holds no wrong setting of the server")
 }
 
 /// A page of plugins, some 1.2 kB.

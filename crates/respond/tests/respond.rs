@@ -18,6 +18,7 @@ use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use towerblock_core::{BoxError, Reason, Rejected};
 use towerblock_respond::{Respond, RespondLayer};
+use towerblock_testkit::obeys_the_service_contract;
 use tracing_subscriber::fmt::MakeWriter;
 
 #[tokio::test]
@@ -61,6 +62,11 @@ async fn an_error_of_readiness_is_reported_by_the_call_and_only_there() {
     assert_eq!(svc.call(()).await.unwrap().status(), 503);
     // The clone was not polled: it knows of no failure, and calls.
     assert_eq!(clone.call(()).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn it_obeys_the_service_contract() {
+    obeys_the_service_contract(RespondLayer::new()).await;
 }
 
 /// Compiles, or a caller's `Arc`, `Router` or `Buffer` breaks.

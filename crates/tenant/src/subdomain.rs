@@ -12,7 +12,7 @@ use crate::{Named, Resolve};
 /// Names the tenant by the host: the one label before a listed base domain.
 ///
 /// Case, the port and one trailing dot do not matter. Any other host, also a deeper one
-/// and an IP address, names nobody. Two hosts in one request, or one that is no host, are
+/// and whatever begins like an IPv6 address, names nobody. Two hosts in one request, or one that is no host, are
 /// refused. `Forwarded` and `X-Forwarded-Host` are not read.
 #[derive(Clone, Debug)]
 pub struct Subdomain {
@@ -24,8 +24,8 @@ impl Subdomain {
     ///
     /// # Errors
     ///
-    /// [`InvalidDomain`] for a base that is no domain name: labels of letters, digits and
-    /// hyphens, with dots between, and no port.
+    /// [`InvalidDomain`] for a base that is no domain name: labels of letters, digits,
+    /// hyphens and underscores, with dots between, and no port.
     pub fn of<I>(bases: I) -> Result<Self, InvalidDomain>
     where
         I: IntoIterator,

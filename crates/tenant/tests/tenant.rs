@@ -6,13 +6,17 @@
     reason = "a test that cannot be set up should panic"
 )]
 
+use std::sync::Arc;
+
 use axum::{Router, body::Body, routing::get};
 use http::{HeaderName, Request, Response};
 use tower::ServiceExt;
 use towerblock_core::{HasTenant, TenantId};
 use towerblock_tenant::{
-    CurrentTenant, GuardedHeader, Isolation, Registry, Subdomain, Tenant, TenantLayer, WithTenant,
+    CurrentTenant, GuardedHeader, Isolation, Named, Registry, Subdomain, Tenant, TenantLayer,
+    WithTenant,
 };
+use towerblock_testkit::obeys_the_service_contract;
 
 const UNKNOWN: &str = r#"{"type":"urn:towerblock:unknown-tenant","title":"Not Found","status":404,"detail":"no such tenant"}"#;
 
@@ -83,6 +87,26 @@ async fn without_a_resolver_everyone_is_refused() {
     let app: Router = app.layer(TenantLayer::new(registry()));
     let response = app.oneshot(host("acme.localhost")).await.unwrap();
     assert_eq!(response.status(), 404);
+}
+
+#[tokio::test]
+async fn it_obeys_the_service_contract() {
+    let acme: fn(&http::request::Parts) -> Named<'_> = |_| Ok(Some("acme".into()));
+    obeys_the_service_contract(TenantLayer::new(registry()).resolver(acme)).await;
+}
+
+#[tokio::test]
+async fn routes_share_one_registry() {
+    let registry = Arc::new(registry());
+    let layer = TenantLayer::new(Arc::clone(&registry));
+    let routes = Router::new()
+        .route("/a", get(greet))
+        .route("/b", get(greet));
+    let before = Arc::strong_count(&registry);
+    let app: Router = routes.layer(layer);
+    assert!(Arc::strong_count(&registry) > before, "shared, not copied");
+    drop(app);
+    assert_eq!(Arc::strong_count(&registry), 1);
 }
 
 /// Compiles, or a caller's `Arc`, `Router` or `Buffer` breaks.

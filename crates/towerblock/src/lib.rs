@@ -26,6 +26,9 @@ pub mod docs {
     #[doc = include_str!("../docs/ordering.md")]
     pub mod ordering {}
 
+    #[doc = include_str!("../docs/performance.md")]
+    pub mod performance {}
+
     #[doc = include_str!("../docs/tenant.md")]
     pub mod tenant {}
 }
