@@ -5,10 +5,11 @@
     reason = "a test that cannot be set up should panic"
 )]
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fmt;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,12 +20,10 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use towerblock_core::{BoxError, Reason, Rejected};
 use towerblock_respond::{Respond, RespondLayer};
 use towerblock_testkit::obeys_the_service_contract;
-use tracing_subscriber::fmt::MakeWriter;
 
 #[tokio::test]
 async fn a_refusal_is_answered_as_it_asks_and_not_logged() {
-    let log = Log::default();
-    let _logging = log.start();
+    start_log();
     let busy = Rejected::new("pool", Reason::OverShare).with_retry_after(Duration::from_secs(3));
     let (head, body) = answer(move || busy.into()).await;
     assert_eq!(head.status, 429);
@@ -33,7 +32,7 @@ async fn a_refusal_is_answered_as_it_asks_and_not_logged() {
         body.contains(r#""detail":"too many requests at once""#),
         "{body}"
     );
-    assert_eq!(log.text(), "");
+    assert_eq!(logged(), "");
 }
 
 #[tokio::test]
@@ -44,13 +43,12 @@ async fn a_refusal_deep_in_the_chain_of_sources_is_found() {
 
 #[tokio::test]
 async fn any_other_error_is_logged_once_with_its_request_and_answered_with_500() {
-    let log = Log::default();
-    let _logging = log.start();
+    start_log();
     let _request = tracing::info_span!("request", id = "r-17").entered();
     let (head, body) = answer(|| "the password is 1234".into()).await;
     assert_eq!(head.status, 500);
     assert!(!body.contains("1234"), "{body}");
-    let text = log.text();
+    let text = logged();
     assert_eq!(text.matches("answered 500").count(), 1, "{text}");
     assert!(text.contains("r-17") && text.contains("1234"), "{text}");
 }
@@ -131,36 +129,34 @@ impl Service<()> for Broken {
     }
 }
 
-/// What was logged on this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn start(&self) -> tracing::subscriber::DefaultGuard {
-        let log = tracing_subscriber::fmt().with_ansi(false);
-        tracing::subscriber::set_default(log.with_writer(self.clone()).finish())
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
+thread_local! {
+    /// What was logged on this thread.
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Write for Log {
+/// Logs for all threads: a subscriber for one thread only may miss what another thread was
+/// the first to log.
+fn start_log() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        let log = tracing_subscriber::fmt().with_ansi(false);
+        log.with_writer(|| ThisThread).init();
+    });
+}
+
+fn logged() -> String {
+    String::from_utf8(LOG.take()).unwrap()
+}
+
+struct ThisThread;
+
+impl Write for ThisThread {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LOG.with_borrow_mut(|log| log.write(bytes))
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
     }
 }
 
