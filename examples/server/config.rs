@@ -48,7 +48,7 @@ pub struct Config {
     #[arg(long, env, default_value = "30", value_parser = connections)]
     pub database_replica_pool_max: u32,
 
-    /// Comma-separated origins that may call from a browser, such as https://example.com.
+    /// Comma-separated origins that may call from a browser, such as `https://example.com`.
     /// Default: none.
     #[arg(long, env, value_delimiter = ',', value_parser = origin)]
     pub cors_origins: Vec<HeaderValue>,
