@@ -19,7 +19,7 @@ use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use towerblock_core::{BoxError, Reason, Rejected};
 use towerblock_respond::{Respond, RespondLayer};
-use towerblock_testkit::obeys_the_service_contract;
+use towerblock_testkit::laws::obeys_the_service_contract;
 
 #[tokio::test]
 async fn a_refusal_is_answered_as_it_asks_and_not_logged() {

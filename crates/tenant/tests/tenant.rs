@@ -6,8 +6,6 @@
     reason = "a test that cannot be set up should panic"
 )]
 
-use std::sync::Arc;
-
 use axum::{Router, body::Body, routing::get};
 use http::{HeaderName, Request, Response};
 use tower::ServiceExt;
@@ -16,7 +14,7 @@ use towerblock_tenant::{
     CurrentTenant, GuardedHeader, Isolation, Named, Registry, Subdomain, Tenant, TenantLayer,
     WithTenant,
 };
-use towerblock_testkit::obeys_the_service_contract;
+use towerblock_testkit::laws::{obeys_the_service_contract, shares_state_across_routes};
 
 const UNKNOWN: &str = r#"{"type":"urn:towerblock:unknown-tenant","title":"Not Found","status":404,"detail":"no such tenant"}"#;
 
@@ -96,17 +94,11 @@ async fn it_obeys_the_service_contract() {
 }
 
 #[tokio::test]
-async fn routes_share_one_registry() {
-    let registry = Arc::new(registry());
-    let layer = TenantLayer::new(Arc::clone(&registry));
-    let routes = Router::new()
-        .route("/a", get(greet))
-        .route("/b", get(greet));
-    let before = Arc::strong_count(&registry);
-    let app: Router = routes.layer(layer);
-    assert!(Arc::strong_count(&registry) > before, "shared, not copied");
-    drop(app);
-    assert_eq!(Arc::strong_count(&registry), 1);
+async fn two_routes_of_a_router_know_the_same_tenants() {
+    let acme: fn(&http::request::Parts) -> Named<'_> = |_| Ok(Some("acme".into()));
+    let layer = TenantLayer::new(registry()).resolver(acme);
+    let statuses = shares_state_across_routes(layer, async |routes| routes.alternate(4).await);
+    assert_eq!(statuses.await, [200; 4]);
 }
 
 /// Compiles, or a caller's `Arc`, `Router` or `Buffer` breaks.

@@ -1,8 +1,8 @@
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use nix::unistd::{Gid, Uid, User};
-use std::os::unix::fs::PermissionsExt;
 
 use crate::Error;
 

@@ -3,8 +3,9 @@ use std::fmt::{self, Write};
 
 /// A server could not be started, or did not do what it was asked.
 ///
-/// Its display tells what failed, the command, and the end of the server's log.
-#[derive(Debug, thiserror::Error)]
+/// Its display tells what failed, the command, and the end of the server's log, and its
+/// `Debug`, which `unwrap` prints, is the same.
+#[derive(thiserror::Error)]
 #[error("{what}{}", Detail(.log))]
 pub struct Error {
     what: String,
@@ -45,6 +46,12 @@ impl Error {
     pub(crate) fn is_port_taken(&self) -> bool {
         let log = self.log.as_deref().unwrap_or_default();
         log.contains("Address already in use") || log.contains("Address in use")
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -1,41 +1,50 @@
-//! Real servers for tests, broken networks, and the laws of a layer.
+//! What the tests of Towerblock stand on: real servers on free ports, faults, and the laws
+//! every layer obeys.
 //!
 //! ```no_run
-//! use towerblock_testkit::{Error, Postgres, Proxy, Redis};
+//! use std::time::Duration;
+//!
+//! use towerblock_testkit::{Direction, Postgres, Proxy, Redis};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let postgres = Postgres::builder().standbys(1).start().await?;
-//! println!("writes to {}", postgres.primary().url());
-//! postgres.primary().kill().await?;
-//! postgres.standbys()[0].promote().await?;
+//! # async fn main() -> Result<(), towerblock_testkit::Error> {
+//! let cluster = Postgres::builder()
+//!     .standbys(1)
+//!     .setting("max_connections", "50")
+//!     .start()
+//!     .await?;
+//! let url = cluster.database("orders").await?;
+//! assert!(url.ends_with("/orders"));
+//! cluster.primary().kill().await?;
+//! cluster.standbys()[0].promote().await?;
 //!
-//! let redis = Redis::builder().setting("maxmemory", "10mb").start().await?;
+//! let redis = Redis::builder().start().await?;
 //! let proxy = Proxy::start(redis.addr()).await?;
+//! proxy.delay(Duration::from_millis(50));
+//! proxy.drop_bytes(Direction::ToClient);
+//! proxy.heal().await;
 //! redis.pause().await?;
-//! proxy.cut();
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! **Servers** are the ones that are installed ([`Postgres`], [`Redis`], [`PgBouncer`]), on
-//! free ports of the loopback address, in folders of their own. One that is not installed
-//! is an error that says how to install it: no test is skipped.
+//! **Every server ends with the process that started it**, however that ends, SIGKILL
+//! included: a supervisor, a shell script, holds the read end of a pipe, and kills the
+//! servers and removes their folder when the pipe ends. It runs in a process group of its
+//! own, so Ctrl-C reaches neither it nor the servers. Dropping a handle has the same effect;
+//! the clean-up then takes a moment more than the drop.
 //!
-//! **They end with the process that started them, however it ends.** A shell that reads a
-//! pipe from that process starts them; when the pipe ends, it kills them with all their
-//! children, frozen ones too, and removes their folders. Started by root, they run as
-//! `postgres` or `nobody`. What stays is `testkit-$uid` in the system's folder for
-//! temporary files, with a template of an empty database cluster for the next start.
+//! **Nothing needs root.** As root, servers run as `postgres`, else as `nobody`. What is kept
+//! is `testkit-$uid` in the folder for temporary files, with a data directory per version
+//! of PostgreSQL, from which every cluster is copied.
 //!
-//! **Faults** are real: signals to the servers, and a TCP [`Proxy`] in front of them.
-//!
-//! **Laws**: [`obeys_the_service_contract`] and [`shares_state_across_routes`] take any
-//! layer; [`at_every_poll`] drops a future wherever it can be dropped.
+//! **Servers belong to no runtime**, so one cluster in a `static` may serve a whole test binary; a
+//! [`Proxy`] belongs to the runtime it was started on. Waiting is real time: not for tests
+//! under paused time.
 
 mod account;
 mod error;
-mod laws;
+pub mod laws;
 mod pgbouncer;
 mod polls;
 mod port;
@@ -47,10 +56,11 @@ mod redis;
 mod supervisor;
 mod tls;
 
-pub use self::error::Error;
-pub use self::laws::{Strict, obeys_the_service_contract, shares_state_across_routes};
-pub use self::pgbouncer::{PgBouncer, PoolMode};
-pub use self::polls::{at_every_poll, poll_times};
-pub use self::postgres::{Postgres, PostgresBuilder, Server};
-pub use self::proxy::{Direction, Proxy};
-pub use self::redis::{Redis, RedisBuilder};
+pub use self::{
+    error::Error,
+    pgbouncer::{PgBouncer, PgBouncerBuilder, PoolMode},
+    polls::{at_every_poll, poll_times},
+    postgres::{Postgres, PostgresBuilder, Server},
+    proxy::{Direction, Proxy},
+    redis::{Redis, RedisBuilder},
+};

@@ -1,32 +1,35 @@
-//! Futures that are dropped before they are done: clients disconnect at any await.
-
 use std::future::poll_fn;
+use std::pin::pin;
 use std::task::Poll;
 
-/// Polls `future` up to `polls` times, waiting in between until it asks to be polled, and
-/// drops it. `None` when it was not done by then.
+/// Polls a future up to `times` times, each time when it was woken, and drops it if it has not
+/// finished by then: what a client that hangs up does to it. `None` says that it was dropped.
 ///
 /// ```
+/// use tokio::task::yield_now;
 /// use towerblock_testkit::poll_times;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let future = async || { tokio::task::yield_now().await; "done" };
-/// assert_eq!(poll_times(0, future()).await, None);
-/// assert_eq!(poll_times(1, future()).await, None);
-/// assert_eq!(poll_times(2, future()).await, Some("done"));
+/// let once_pending = || async {
+///     yield_now().await;
+///     7
+/// };
+/// assert_eq!(poll_times(1, once_pending()).await, None);
+/// assert_eq!(poll_times(2, once_pending()).await, Some(7));
 /// # }
 /// ```
-pub async fn poll_times<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = Box::pin(future);
-    let mut left = polls;
-    poll_fn(|cx| {
+pub async fn poll_times<F: Future>(times: usize, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut left = times;
+    poll_fn(move |cx| {
         if left == 0 {
             return Poll::Ready(None);
         }
         left -= 1;
         match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
+            // The last poll: not to be woken again.
             Poll::Pending if left == 0 => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         }
@@ -34,35 +37,38 @@ pub async fn poll_times<F: Future>(polls: usize, future: F) -> Option<F::Output>
     .await
 }
 
-/// Drops the futures of `make` before the first poll, after the first, after the second,
-/// and so on, and calls `check` after each drop, until one is done. Returns how many polls
-/// that one took.
+/// Makes a future and drops it before its first poll, makes another and drops it after one
+/// poll, and so on until one finishes by itself, whose output this returns. After each drop,
+/// `check` gets the number of polls and says, by a panic, whether something was left behind.
 ///
 /// ```
-/// use std::sync::Arc;
-///
 /// use tokio::sync::Semaphore;
+/// use tokio::task::yield_now;
 /// use towerblock_testkit::at_every_poll;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let slots = Arc::new(Semaphore::new(1));
+/// let room = Semaphore::new(1);
 /// let work = || async {
-///     let _slot = slots.acquire().await;
-///     tokio::task::yield_now().await;
+///     let _permit = room.acquire().await;
+///     yield_now().await;
 /// };
-/// let polls = at_every_poll(work, async |_| assert_eq!(slots.available_permits(), 1)).await;
-/// assert_eq!(polls, 2);
+/// at_every_poll(work, async |polls| {
+///     assert_eq!(room.available_permits(), 1, "after {polls} polls");
+/// })
+/// .await;
 /// # }
 /// ```
 pub async fn at_every_poll<F: Future>(
     mut make: impl FnMut() -> F,
     mut check: impl AsyncFnMut(usize),
-) -> usize {
+) -> F::Output {
     let mut polls = 0;
-    while poll_times(polls, make()).await.is_none() {
+    loop {
+        if let Some(output) = poll_times(polls, make()).await {
+            return output;
+        }
         check(polls).await;
         polls += 1;
     }
-    polls
 }

@@ -25,7 +25,7 @@ pub(crate) const PGBOUNCER: Program = Program {
 };
 
 impl Program {
-    /// Its path as it was found: `redis-server` is told by its name what it is.
+    /// Its path, by the name it was found under, which some programs go by.
     pub(crate) fn find(self) -> Result<PathBuf, Error> {
         let in_path = env::var_os("PATH").unwrap_or_default();
         let found = env::split_paths(&in_path)

@@ -1,209 +1,245 @@
-//! Faults of the network between a client and a server.
+mod connection;
+mod faults;
+mod pump;
 
-mod carry;
-
+use std::future::pending;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroU32;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::sleep;
+use tokio::task::{JoinHandle, JoinSet, yield_now};
+use tokio::time::{sleep, timeout};
 
-use self::carry::carry;
+pub use self::faults::Direction;
+use self::faults::{Ending, Faults, Flow};
+use crate::error::Context;
+use crate::{Error, port};
 
-/// A TCP proxy on the loopback interface that fails as it is told, while it is used.
+/// A TCP proxy whose network fails as a test says, on a free port of the loopback address.
 ///
-/// Faults add up until [`heal`](Self::heal). Its tasks end when it is dropped, and so do
-/// the connections through it.
-///
-/// ```
-/// use towerblock_testkit::{Direction, Proxy};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> std::io::Result<()> {
-/// let server = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-/// let proxy = Proxy::start(server.local_addr()?).await?;
-/// let client = tokio::net::TcpStream::connect(proxy.addr()).await?;
-/// proxy.lose(Direction::ToClient);
-/// # drop(client);
-/// # Ok(())
-/// # }
-/// ```
+/// Faults act at once, on the connections there are and on new ones, and add up until
+/// [`heal`](Self::heal). It is good for several tests in a row, and its tasks end when it is
+/// dropped, or with the runtime it was started on.
 #[derive(Debug)]
 pub struct Proxy {
     addr: SocketAddr,
     faults: watch::Sender<Faults>,
-    accepting: JoinHandle<()>,
-}
-
-/// Which way bytes go.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
-pub enum Direction {
-    /// What the server says.
-    ToClient,
-    /// What the client says.
-    ToServer,
+    /// How many connections are open, and whether new ones are accepted.
+    state: watch::Receiver<State>,
+    task: JoinHandle<()>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Faults {
-    delay: Duration,
-    bytes_per_second: Option<NonZeroU32>,
-    loses_to_client: bool,
-    loses_to_server: bool,
+struct State {
+    open: usize,
     refuses: bool,
-    /// How often connections were ended, and how the last time.
-    ends: u64,
-    end: End,
-}
-
-/// What becomes of the connections that there are.
-#[derive(Clone, Copy, Debug, Default)]
-enum End {
-    #[default]
-    Cut,
-    HalfOpen,
-    Reset,
+    /// The last [`Ending`] that all connections have heard of.
+    ended: u64,
 }
 
 impl Proxy {
-    /// Listens on a free port, and connects each client to `upstream`.
+    /// Passes everything on to `upstream`, which may be away: clients are reset then.
     ///
     /// # Errors
     ///
-    /// When no port can be listened on.
-    pub async fn start(upstream: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let addr = listener.local_addr()?;
-        let (faults, told) = watch::channel(Faults::default());
-        let accepting = tokio::spawn(accept(listener, addr, upstream, told));
+    /// When there is no free port.
+    pub async fn start(upstream: SocketAddr) -> Result<Self, Error> {
+        let context = || "cannot listen on 127.0.0.1".to_owned();
+        let listener = TcpListener::bind(port::at(0)).await.context(context)?;
+        let addr = listener.local_addr().context(context)?;
+        let faults = watch::Sender::new(Faults::default());
+        let (report, state) = watch::channel(State::default());
+        let acceptor = Acceptor {
+            addr,
+            upstream,
+            faults: faults.subscribe(),
+            state: report,
+            connections: JoinSet::new(),
+        };
         Ok(Self {
             addr,
             faults,
-            accepting,
+            state,
+            task: tokio::spawn(acceptor.run(listener)),
         })
     }
 
-    /// Where clients connect to.
+    /// Where clients connect.
     #[must_use]
-    pub const fn addr(&self) -> SocketAddr {
+    pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Everything arrives later by this much, each way; the order and the rate stay.
-    pub fn delay(&self, delay: Duration) {
-        self.faults.send_modify(|faults| faults.delay = delay);
+    /// How many connections are open.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.state.borrow().open
     }
 
-    /// Each connection carries no more than this, each way.
-    pub fn throttle(&self, bytes_per_second: NonZeroU32) {
-        let rate = Some(bytes_per_second);
+    /// Every byte takes this much longer, in each direction.
+    pub fn delay(&self, by: Duration) {
+        self.faults.send_modify(|faults| faults.delay = by);
+    }
+
+    /// No connection carries more than this, in each direction.
+    pub fn throttle(&self, bytes_per_second: u32) {
         self.faults
-            .send_modify(|faults| faults.bytes_per_second = rate);
+            .send_modify(|faults| faults.rate = Some(bytes_per_second.max(1)));
     }
 
-    /// What goes this way is taken and lost; both ends believe that they are connected.
-    pub fn lose(&self, direction: Direction) {
-        self.faults.send_modify(|faults| match direction {
-            Direction::ToClient => faults.loses_to_client = true,
-            Direction::ToServer => faults.loses_to_server = true,
-        });
+    /// Takes bytes and the end of the stream, and passes nothing on: a partition, as the sender
+    /// sees it while its window is open.
+    pub fn drop_bytes(&self, direction: Direction) {
+        self.set(direction, Flow::Swallow);
     }
 
-    /// Nothing listens any more: new connections are refused. Those that there are stay.
-    pub fn refuse(&self) {
-        self.faults.send_modify(|faults| faults.refuses = true);
+    /// Takes nothing and passes nothing on, not even that one end has closed: the peer has
+    /// vanished without a word, and the sender's buffers fill.
+    pub fn half_open(&self, direction: Direction) {
+        self.set(direction, Flow::Stall);
     }
 
-    /// Closes all connections in order: both ends read their end.
-    pub fn cut(&self) {
-        self.end(End::Cut);
+    /// Closes the connections there are in good order, and waits until they are closed.
+    pub async fn cut(&self) {
+        self.end(false).await;
     }
 
-    /// Resets all connections: both ends get an error.
-    pub fn reset(&self) {
-        self.end(End::Reset);
+    /// Resets the connections there are, and waits until they are.
+    pub async fn reset(&self) {
+        self.end(true).await;
     }
 
-    /// The server's end of all connections is closed, and the clients do not learn of it:
-    /// theirs stay open, and whatever they send is lost.
-    pub fn half_open(&self) {
-        self.end(End::HalfOpen);
+    /// Refuses new connections, as a port that nobody listens on, and leaves alone those there
+    /// are. In effect when this returns.
+    pub async fn refuse(&self) {
+        self.set_refuse(true).await;
     }
 
-    /// Ends all faults. Connections that were ended stay so; half-open ones are cut.
-    pub fn heal(&self) {
+    /// Ends all faults. What was delayed or held back flows; what was dropped is lost.
+    pub async fn heal(&self) {
         self.faults.send_modify(|faults| {
             *faults = Faults {
-                ends: faults.ends,
-                end: faults.end,
+                ending: faults.ending,
                 ..Faults::default()
             };
         });
+        self.set_refuse(false).await;
     }
 
-    fn end(&self, end: End) {
+    fn set(&self, direction: Direction, flow: Flow) {
         self.faults.send_modify(|faults| {
-            faults.ends += 1;
-            faults.end = end;
+            if direction != Direction::ToClient {
+                faults.to_server = flow;
+            }
+            if direction != Direction::ToServer {
+                faults.to_client = flow;
+            }
         });
+    }
+
+    async fn set_refuse(&self, refuse: bool) {
+        self.faults.send_modify(|faults| faults.refuse = refuse);
+        let mut state = self.state.clone();
+        let _stopped = state.wait_for(|state| state.refuses == refuse).await;
+    }
+
+    async fn end(&self, by_reset: bool) {
+        let mut number = 0;
+        self.faults.send_modify(|faults| {
+            number = faults.ending.number + 1;
+            faults.ending = Ending { number, by_reset };
+        });
+        let mut state = self.state.clone();
+        let _stopped = state.wait_for(|state| state.ended >= number).await;
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.accepting.abort();
+        // Its connections are tasks of a set that it owns, and end with it.
+        self.task.abort();
     }
 }
 
-impl Faults {
-    const fn loses(&self, direction: Direction) -> bool {
-        match direction {
-            Direction::ToClient => self.loses_to_client,
-            Direction::ToServer => self.loses_to_server,
-        }
-    }
-}
-
-async fn accept(
-    first: TcpListener,
+struct Acceptor {
     addr: SocketAddr,
     upstream: SocketAddr,
-    mut faults: watch::Receiver<Faults>,
-) {
-    // Aborted with this task.
-    let mut connections = JoinSet::new();
-    let mut listener = Some(first);
-    loop {
-        let refuses = faults.borrow_and_update().refuses;
-        if refuses {
-            listener = None;
-        } else if listener.is_none() {
-            // The port may be taken for a moment by a connection that is closing.
-            listener = TcpListener::bind(addr).await.ok();
-        }
-        let accepted = async {
-            match &listener {
-                Some(listener) => listener.accept().await.ok(),
-                None if refuses => std::future::pending().await,
-                None => {
-                    sleep(Duration::from_millis(10)).await;
-                    None
+    faults: watch::Receiver<Faults>,
+    state: watch::Sender<State>,
+    connections: JoinSet<()>,
+}
+
+impl Acceptor {
+    async fn run(mut self, listener: TcpListener) {
+        let mut listener = Some(listener);
+        loop {
+            let faults = *self.faults.borrow_and_update();
+            self.obey(faults, &mut listener).await;
+            tokio::select! {
+                client = accept(listener.as_ref()) => self.carry(client),
+                Some(_) = self.connections.join_next() => {}
+                changed = self.faults.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
                 }
             }
-        };
-        tokio::select! {
-            accepted = accepted => {
-                if let Some((client, _)) = accepted {
-                    connections.spawn(carry(client, upstream, faults.clone()));
-                }
-            }
-            changed = faults.changed() => if changed.is_err() { return },
-            Some(_) = connections.join_next() => {}
+            let open = self.connections.len();
+            self.state.send_modify(|state| state.open = open);
         }
     }
+
+    fn carry(&mut self, client: io::Result<TcpStream>) {
+        let before = self.state.borrow().ended;
+        let faults = self.faults.clone();
+        if let Ok(client) = client {
+            self.connections
+                .spawn(connection::carry(client, self.upstream, faults, before));
+        }
+    }
+
+    async fn obey(&mut self, faults: Faults, listener: &mut Option<TcpListener>) {
+        if faults.ending.number > self.state.borrow().ended {
+            // Who is connected, for all the client knows, and not yet accepted, ends as well.
+            yield_now().await;
+            while let Ok(client) = timeout(Duration::ZERO, accept(listener.as_ref())).await {
+                self.carry(client);
+            }
+            // Each ends by itself, for it alone can reset its sockets.
+            while self.connections.join_next().await.is_some() {}
+            self.state.send_modify(|state| {
+                state.open = 0;
+                state.ended = faults.ending.number;
+            });
+        }
+        if faults.refuse {
+            *listener = None;
+        }
+        while listener.is_none() && !faults.refuse {
+            *listener = listen(self.addr).ok();
+            if listener.is_none() {
+                // Somebody's connection has the port for the moment.
+                sleep(Duration::from_millis(10)).await;
+            }
+        }
+        self.state
+            .send_modify(|state| state.refuses = faults.refuse);
+    }
+}
+
+async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
+    match listener {
+        Some(listener) => listener.accept().await.map(|(client, _)| client),
+        None => pending().await,
+    }
+}
+
+/// Connections of the listener before may still hold the port.
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(1024)
 }

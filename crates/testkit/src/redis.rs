@@ -1,104 +1,39 @@
+use std::fmt::Write;
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::error::Context;
 use crate::process::Process;
 use crate::programs::REDIS;
-use crate::supervisor::{Launched, Supervisor, text};
+use crate::supervisor::{Supervisor, text};
 use crate::tls::Tls;
 use crate::{Error, port};
 
-/// Makes the data directory, anew if there is one.
-const RENEW: &str = r#"rm -rf "$1" && mkdir "$1""#;
-
-/// A Redis server on a free port of the loopback address.
+/// A Redis server on a free port of the loopback address, without a password.
 ///
-/// Every write is appended to a file, so that a killed server finds its data again;
-/// [`wipe`](Self::wipe) is for one that does not. Dropping it kills the server and removes
-/// its folder; so does the end of the process, however it ends.
+/// Dropping it kills the server and removes its folder; so does the end of the process,
+/// however it ends.
 #[derive(Debug)]
 pub struct Redis {
     process: Process,
-    supervisor: Arc<Supervisor>,
     port: u16,
     data: PathBuf,
     tls: Option<Tls>,
 }
 
-/// What a [`Redis`] is to be; [`start`](Self::start) makes it.
-#[derive(Clone, Debug, Default)]
-pub struct RedisBuilder {
-    settings: Vec<(String, String)>,
-    tls: bool,
-}
-
-impl RedisBuilder {
-    /// A line of `redis.conf`. Default: Redis' own, but for `appendonly`, which is on.
-    #[must_use]
-    pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.settings.push((name.into(), value.into()));
-        self
-    }
-
-    /// Whether the server speaks TLS, and nothing else. Default: no.
-    #[must_use]
-    pub const fn tls(mut self, tls: bool) -> Self {
-        self.tls = tls;
-        self
-    }
-
-    /// Starts the server and returns when it takes connections.
-    ///
-    /// # Errors
-    ///
-    /// When Redis [is not installed](Error::is_not_installed), or the server does not start.
-    pub async fn start(self) -> Result<Redis, Error> {
-        let program = text(&REDIS.find()?)?;
-        let supervisor = Arc::new(Supervisor::start().await?);
-        let data = supervisor.dir().join("data");
-        renew(&supervisor, &data).await?;
-        let mut settings = vec![
-            ("bind".to_owned(), "127.0.0.1".to_owned()),
-            ("dir".to_owned(), text(&data)?),
-            ("appendonly".to_owned(), "yes".to_owned()),
-            ("save".to_owned(), String::new()),
-        ];
-        let tls = match self.tls {
-            true => Some(Tls::issue(&supervisor)?),
-            false => None,
-        };
-        if let Some(tls) = &tls {
-            settings.push(("tls-cert-file".to_owned(), text(&tls.cert_file)?));
-            settings.push(("tls-key-file".to_owned(), text(&tls.key_file)?));
-            settings.push(("tls-auth-clients".to_owned(), "no".to_owned()));
-        }
-        settings.extend(self.settings);
-        let (process, port) = port::starting(async |port| {
-            let (plain, secret) = if tls.is_some() { (0, port) } else { (port, 0) };
-            let ports = [("port", plain), ("tls-port", secret)];
-            let ports = ports.map(|(name, port)| (name.to_owned(), port.to_string()));
-            let pairs = settings.iter().chain(&ports);
-            let pairs = pairs.flat_map(|(name, value)| [format!("--{name}"), value.clone()]);
-            let argv = [program.clone()].into_iter().chain(pairs).collect();
-            let process = Process::new(supervisor.clone(), argv);
-            process.start(is_ready).await.map(|()| (process, port))
-        })
-        .await?;
-        Ok(Redis {
-            process,
-            supervisor,
-            port,
-            data,
-            tls,
-        })
-    }
-}
-
 impl Redis {
-    /// Redis' defaults, unless told otherwise.
+    /// A server that keeps nothing when it ends, unless told otherwise.
     #[must_use]
     pub fn builder() -> RedisBuilder {
         RedisBuilder::default()
+    }
+
+    /// Whether `redis-server` is on this machine.
+    #[must_use]
+    pub fn is_installed() -> bool {
+        REDIS.find().is_ok()
     }
 
     /// Where clients connect; `rediss://` with TLS.
@@ -112,7 +47,7 @@ impl Redis {
         format!("{scheme}://{}", self.addr())
     }
 
-    /// The loopback address it listens on; it keeps it for its life.
+    /// The loopback address it listens on.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         port::at(self.port)
@@ -130,17 +65,35 @@ impl Redis {
         self.tls.as_ref().map(|tls| &*tls.ca)
     }
 
-    /// Starts it again after [`stop`](Self::stop) or [`kill`](Self::kill), with the data that
-    /// it had, and waits until it takes connections; does nothing when it is up.
+    /// Starts it again on its port, with its data when it [keeps](RedisBuilder::keep_data) them,
+    /// and waits until it has loaded them; does nothing when it is up.
     ///
     /// # Errors
     ///
     /// When it ends instead, with the end of its log.
     pub async fn start(&self) -> Result<(), Error> {
-        port::restarting(async || self.process.start(is_ready).await).await
+        port::restarting(async || self.start_once().await).await
     }
 
-    /// Shuts it down cleanly, and returns when it has ended.
+    /// Starts it again without its data. Kills it first when it is up.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start), or when the data cannot be removed.
+    pub async fn start_empty(&self) -> Result<(), Error> {
+        self.kill().await?;
+        for entry in fs::read_dir(&self.data).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let removed = match path.is_dir() {
+                true => fs::remove_dir_all(&path),
+                false => fs::remove_file(&path),
+            };
+            removed.context(|| format!("cannot remove {}", path.display()))?;
+        }
+        self.start().await
+    }
+
+    /// Shuts it down cleanly, and waits until it has ended.
     ///
     /// # Errors
     ///
@@ -149,26 +102,17 @@ impl Redis {
         self.process.stop("TERM").await
     }
 
-    /// Kills it by SIGKILL, and returns when it is gone.
+    /// Kills it by SIGKILL; nothing of it is left when this returns.
     ///
     /// # Errors
     ///
-    /// When the supervisor of the servers is gone.
+    /// When the supervisor of the server is gone.
     pub async fn kill(&self) -> Result<(), Error> {
         self.process.kill().await
     }
 
-    /// Kills it and removes its data: the next [`start`](Self::start) begins with none.
-    ///
-    /// # Errors
-    ///
-    /// As [`kill`](Self::kill).
-    pub async fn wipe(&self) -> Result<(), Error> {
-        self.kill().await?;
-        renew(&self.supervisor, &self.data).await
-    }
-
-    /// Freezes it by SIGSTOP: connections stay open and nothing answers.
+    /// Freezes it by SIGSTOP: connections stay open and nothing answers, while the kernel goes
+    /// on accepting.
     ///
     /// # Errors
     ///
@@ -185,14 +129,102 @@ impl Redis {
     pub async fn resume(&self) -> Result<(), Error> {
         self.process.resume().await
     }
+
+    async fn start_once(&self) -> Result<(), Error> {
+        // Its own log tells: a client might talk to somebody else's server on that port.
+        self.process
+            .start(|server| server.log().contains("Ready to accept connections"))
+            .await
+    }
 }
 
-async fn renew(supervisor: &Supervisor, data: &Path) -> Result<(), Error> {
-    let argv = ["/bin/sh", "-c", RENEW, "sh", &text(data)?].map(str::to_owned);
-    supervisor.run(&argv).await.map(drop)
+/// What a [`Redis`] is to be; [`start`](Self::start) makes it.
+#[derive(Clone, Debug, Default)]
+pub struct RedisBuilder {
+    settings: Vec<(String, String)>,
+    keep_data: bool,
+    tls: bool,
 }
 
-/// By its log: another server may have been faster at taking the port.
-fn is_ready(server: &Launched) -> bool {
-    server.log().contains("Ready to accept connections")
+impl RedisBuilder {
+    /// A line of `redis.conf`. Default: Redis's own.
+    #[must_use]
+    pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.push((name.into(), value.into()));
+        self
+    }
+
+    /// Whether a restart finds the data again, also after a kill. Default: no, it is empty.
+    #[must_use]
+    pub fn keep_data(mut self, keep: bool) -> Self {
+        self.keep_data = keep;
+        self
+    }
+
+    /// Whether it speaks TLS, and only TLS, with a certificate made for it. Default: no.
+    #[must_use]
+    pub fn tls(mut self, tls: bool) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// Starts the server and returns when it accepts connections.
+    ///
+    /// # Errors
+    ///
+    /// When Redis [is not installed](Error::is_not_installed), or does not start.
+    pub async fn start(self) -> Result<Redis, Error> {
+        let program = REDIS.find()?;
+        let supervisor = Arc::new(Supervisor::start().await?);
+        port::starting(async |port| {
+            let redis = self.server(&supervisor, &program, port)?;
+            redis.start_once().await.map(|()| redis)
+        })
+        .await
+    }
+
+    fn server(
+        &self,
+        supervisor: &Arc<Supervisor>,
+        program: &Path,
+        port: u16,
+    ) -> Result<Redis, Error> {
+        let data = supervisor.dir().join("data");
+        supervisor.make_dir(&data)?;
+        let tls = match self.tls {
+            true => Some(Tls::issue(supervisor)?),
+            false => None,
+        };
+        let file = supervisor.dir().join("redis.conf");
+        supervisor.write(&file, &self.config(&data, port, tls.as_ref())?)?;
+        let argv = vec![text(program)?, text(&file)?];
+        Ok(Redis {
+            process: Process::new(supervisor.clone(), argv),
+            port,
+            data,
+            tls,
+        })
+    }
+
+    fn config(&self, data: &Path, port: u16, tls: Option<&Tls>) -> Result<String, Error> {
+        let mut lines = format!("bind 127.0.0.1\nsave \"\"\ndir \"{}\"\n", text(data)?);
+        let append = if self.keep_data { "yes" } else { "no" };
+        // A killed process leaves its writes to the kernel: only a machine's end loses them.
+        let _infallible = write!(lines, "appendonly {append}\nappendfsync no\n");
+        let _infallible = match tls {
+            None => writeln!(lines, "port {port}"),
+            Some(tls) => write!(
+                lines,
+                "port 0\ntls-port {port}\ntls-auth-clients no\n\
+                 tls-cert-file \"{}\"\ntls-key-file \"{}\"\ntls-ca-cert-file \"{}\"\n",
+                text(&tls.cert_file)?,
+                text(&tls.key_file)?,
+                text(&tls.cert_file)?,
+            ),
+        };
+        for (name, value) in &self.settings {
+            let _infallible = writeln!(lines, "{name} {value}");
+        }
+        Ok(lines)
+    }
 }

@@ -1,12 +1,12 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{OpenOptionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::{env, fmt, fs, process, thread};
+use std::{env, fmt, fs, io, process, thread};
 
 use tokio::sync::watch;
 
@@ -95,12 +95,26 @@ impl Supervisor {
                 .mode(0o600)
                 .open(path)?;
             file.write_all(contents.as_bytes())?;
-            match self.account.dropped() {
-                Some((uid, gid)) => chown(path, Some(uid), Some(gid)),
-                None => Ok(()),
-            }
+            self.give(path)
         };
         write().context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Makes a folder that the servers own, unless there is one.
+    pub(crate) fn make_dir(&self, path: &Path) -> Result<(), Error> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .and_then(|()| self.give(path))
+            .context(|| format!("cannot make {}", path.display()))
+    }
+
+    fn give(&self, path: &Path) -> io::Result<()> {
+        match self.account.dropped() {
+            Some((uid, gid)) => chown(path, Some(uid), Some(gid)),
+            None => Ok(()),
+        }
     }
 
     /// Starts a server, with a log of its own.
@@ -245,7 +259,7 @@ impl Reader {
 }
 
 /// In a process group of its own, so that Ctrl-C reaches neither it nor the servers.
-fn spawn(account: Account, dir: &Path) -> std::io::Result<Child> {
+fn spawn(account: Account, dir: &Path) -> io::Result<Child> {
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", SCRIPT, "towerblock-testkit"])

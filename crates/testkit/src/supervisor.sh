@@ -92,18 +92,16 @@ notify() {
     return 0
 }
 
-# Starts a server below a watcher: a shell that reaps it and reports its end.
+# Starts a server below a watcher: a shell that reaps it and reports its end. The watcher
+# must outlive the server, which is found by it: no signal ends it. There may be no reader of
+# its reports, and the kernel hangs up on a group that has lost its parent while a member is
+# stopped. Servers set their own handlers for these.
 launch() {
     number=$1 log=$2
     shift 2
     {
-        # A frozen server in our group, and our parent gone: the kernel hangs the group up.
-        # Without its watcher a server is an orphan that nobody finds.
-        trap '' HUP INT TERM
-        (
-            trap - HUP INT TERM
-            exec "$@"
-        ) </dev/null >"$log" 2>&1 &
+        trap '' HUP INT TERM PIPE
+        "$@" </dev/null >"$log" 2>&1 &
         echo "started $number $!"
         wait $!
         echo "ended $number $?"

@@ -69,9 +69,9 @@ impl PostgresBuilder {
     ///
     /// When PostgreSQL [is not installed](Error::is_not_installed), or a server does not start.
     pub async fn start(self) -> Result<Postgres, Error> {
+        // Without symbolic links: the rest of that version lies beside it.
         let initdb = INITDB.find()?;
-        // What belongs to it lies beside it, and not beside a link to it.
-        let initdb = std::fs::canonicalize(&initdb).unwrap_or(initdb);
+        let initdb = std::fs::canonicalize(&initdb).context(|| initdb.display().to_string())?;
         let postgres = initdb.with_file_name("postgres");
         let supervisor = Arc::new(Supervisor::start().await?);
         let template = template(&supervisor, &initdb).await?;

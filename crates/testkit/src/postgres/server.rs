@@ -51,7 +51,11 @@ impl Server {
     #[must_use]
     pub fn url_to(&self, database: &str) -> String {
         let tls = if self.tls { "?sslmode=require" } else { "" };
-        format!("postgres://{USER}@{}/{database}{tls}", self.addr())
+        format!(
+            "postgres://{USER}@{}/{}{tls}",
+            self.addr(),
+            escape(database)
+        )
     }
 
     /// The loopback address it listens on.
@@ -161,4 +165,13 @@ impl Server {
         let pid = lines.next().and_then(|pid| pid.trim().parse().ok());
         pid == server.pid() && lines.nth(6).is_some_and(|state| state.trim() == "ready")
     }
+}
+
+/// A name as a URL takes it.
+fn escape(name: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).into(),
+        _ => format!("%{byte:02X}"),
+    };
+    name.bytes().map(escape).collect()
 }
