@@ -21,6 +21,7 @@ use towerblock_tenant::Registry;
 pub(crate) use self::embedded::Embedded;
 use self::pool::Pool;
 use crate::config::Config;
+use crate::store::StoreError;
 
 /// Standbys are behind by less than this, we hope: as long do the reads of a tenant that
 /// wrote through this instance go to the primary. Other instances do not know of it.
@@ -102,12 +103,18 @@ impl PostgresStore {
 }
 
 async fn look(pool: &Pool) {
-    let outcome = setup::check(pool).await;
-    if pool.set_usable(outcome.is_ok()) {
+    let (is_usable, why) = match setup::check(pool).await {
+        Ok(true) => (true, String::new()),
+        Ok(false) => (false, "not set up yet".to_owned()),
+        // It has too much to do, which is not to be away.
+        Err(StoreError::Refused(_)) => return,
+        Err(error) => (false, error.to_string()),
+    };
+    if pool.set_usable(is_usable) {
         let name = pool.name();
-        match outcome {
-            Ok(()) => tracing::info!(name, "the database is ready"),
-            Err(error) => tracing::warn!(name, error = &*error, "the database is not ready"),
+        match is_usable {
+            true => tracing::info!(name, "the database is ready"),
+            false => tracing::warn!(name, why, "the database is not ready"),
         }
     }
 }

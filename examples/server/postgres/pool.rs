@@ -45,7 +45,8 @@ impl Pool {
         }
     }
 
-    /// Runs one statement, bound to whose rows it may see.
+    /// Runs one statement, bound to whose rows it may see. Nobody waits for a server that
+    /// was away when somebody last looked.
     pub(super) async fn query(
         &self,
         binding: Binding,
@@ -53,6 +54,9 @@ impl Pool {
         statement: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, StoreError> {
+        if !self.is_usable() {
+            return Err(self.unavailable("not ready"));
+        }
         let query = async |client: &Client| {
             let rows = binding.query(client, mode, statement, parameters);
             rows.await

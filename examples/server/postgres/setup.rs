@@ -11,7 +11,7 @@ use towerblock_tenant::{Isolation, Registry, Tenant};
 use super::bind::{Binding, MARKET, ROLE, SHARED_TABLES};
 use super::pool::Pool;
 use crate::demo;
-use crate::store::Plugin;
+use crate::store::{Plugin, StoreError};
 
 /// Two instances that start at once take turns.
 const LOCK: i64 = 0x746f_7765_7262_6c6b;
@@ -48,11 +48,8 @@ pub(super) async fn run(pool: &Pool, registry: &Registry) -> Result<(), BoxError
 }
 
 /// Whether this server has it all: a standby has it a moment later than its primary.
-pub(super) async fn check(pool: &Pool) -> Result<(), BoxError> {
-    match pool.with(async |client| is_done(client).await).await? {
-        true => Ok(()),
-        false => Err("not set up yet".into()),
-    }
+pub(super) async fn check(pool: &Pool) -> Result<bool, StoreError> {
+    pool.with(async |client| is_done(client).await).await
 }
 
 async fn is_done(client: &impl GenericClient) -> Result<bool, Error> {

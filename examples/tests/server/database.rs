@@ -232,6 +232,13 @@ async fn while_the_database_is_away_it_says_so_and_goes_on() {
     primary.pause().await.unwrap();
     is_away();
     until("not ready", || probe(&server, "/readyz") == 503).await;
+    let start = Instant::now();
+    (0..20).for_each(|_| is_away());
+    let waited = start.elapsed();
+    assert!(
+        waited < Duration::from_secs(2),
+        "nobody waits any more: {waited:?}"
+    );
     primary.resume().await.unwrap();
     ready(&server).await;
     until("serves again", || {
