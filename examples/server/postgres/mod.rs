@@ -97,8 +97,7 @@ impl PostgresStore {
             return None;
         }
         let next = self.next_replica.fetch_add(1, Ordering::Relaxed);
-        let replica = self.replicas.get(next % self.replicas.len());
-        replica.filter(|replica| replica.is_usable())
+        self.replicas.get(next % self.replicas.len())
     }
 }
 

@@ -128,8 +128,8 @@ impl Pool {
     fn explain(&self, error: Error) -> StoreError {
         let is_passing = match error.code() {
             // Lost, out of resources, shutting down; in conflict with what a standby
-            // replays; not the primary; not set up yet: no role, no schema, no table.
-            Some(code) => ["08", "53", "57", "40", "25006", "22023", "3F000", "42P01"]
+            // replays; not the primary; not set up yet.
+            Some(code) => ["08", "53", "57", "40", "25006", "3F000", "42P01"]
                 .iter()
                 .any(|class| code.code().starts_with(class)),
             None => {

@@ -26,8 +26,7 @@ impl PostgresStore {
         let mode = Mode::ReadOnly;
         if let Some(replica) = self.replica_for(binding.key()) {
             match replica.query(binding, mode, statement, parameters).await {
-                // Nobody else has to find out; it is looked at again within a second.
-                Err(StoreError::Unavailable { .. }) => drop(replica.set_usable(false)),
+                Err(StoreError::Unavailable { .. }) => {}
                 outcome => return outcome,
             }
         }
@@ -42,7 +41,10 @@ impl PostgresStore {
         statement: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, StoreError> {
-        let _unsettled = Unsettled::new(&self.unsettled, tenant.key);
+        let _unsettled = Unsettled {
+            keys: &self.unsettled,
+            key: tenant.key,
+        };
         let binding = Binding::of(tenant);
         let mode = Mode::ReadWrite;
         self.primary
@@ -51,18 +53,11 @@ impl PostgresStore {
     }
 }
 
-/// Marks a tenant as one that writes: at once, and again when it has, or when nobody waits
-/// for it any more and it may have.
+/// Marks a tenant as one that wrote, also when nobody waits for it any more: then it may
+/// have.
 struct Unsettled<'a> {
     keys: &'a Cache<u64, ()>,
     key: u64,
-}
-
-impl<'a> Unsettled<'a> {
-    fn new(keys: &'a Cache<u64, ()>, key: u64) -> Self {
-        keys.insert(key, ());
-        Self { keys, key }
-    }
 }
 
 impl Drop for Unsettled<'_> {

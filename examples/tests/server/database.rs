@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use tokio_postgres::NoTls;
 use towerblock_testkit::Postgres;
 
 use crate::client::{ask, get, send};
@@ -26,6 +27,13 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 fn probe(server: &Server, path: &str) -> u16 {
     let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n");
     send(server, &head, "").status
+}
+
+/// Whether the server takes a server of its own for usable (1) or not (0).
+fn usable(server: &Server, pool: &str, usable: u8) -> bool {
+    let head = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n";
+    let metric = format!("database_usable{{pool=\"{pool}\"}} {usable}\n");
+    send(server, head, "").body.contains(&metric)
 }
 
 async fn ready(server: &Server) {
@@ -73,7 +81,9 @@ async fn without_a_database_it_brings_its_own_and_leaves_nothing() {
 
 #[tokio::test]
 async fn it_works_with_servers_that_somebody_else_started() {
-    let postgres = Postgres::builder().standbys(1).start().await.unwrap();
+    // Whoever reads a write from the standby too early does not find it.
+    let late = Postgres::builder().setting("recovery_min_apply_delay", "1s");
+    let postgres = late.standbys(1).start().await.unwrap();
     let (primary, standby) = (postgres.primary(), &postgres.standbys()[0]);
     let environment = [
         ("DATABASE_URL", &*primary.url()),
@@ -81,6 +91,7 @@ async fn it_works_with_servers_that_somebody_else_started() {
     ];
     let server = Server::start(&environment);
     ready(&server).await;
+    until("the standby has it all", || usable(&server, "replica-0", 1)).await;
     works(&server);
     // A second instance finds everything set up, and the writes of the first.
     let path = "/api/v1/plugins";
@@ -114,14 +125,9 @@ async fn it_works_with_servers_that_somebody_else_started() {
     }
     // And without the primary, from the standby.
     standby.start().await.unwrap();
-    let standby_serves = || {
-        let head = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n";
-        let metrics = send(&server, head, "").body;
-        let usable = r#"database_usable{pool="replica-0"} 1"#;
-        metrics.contains(usable)
-    };
-    until("the standby serves", standby_serves).await;
+    until("the standby serves", || usable(&server, "replica-0", 1)).await;
     primary.kill().await.unwrap();
+    until("the primary is missed", || usable(&server, "primary", 0)).await;
     until("reads go on", || get(&server, "acme", path).status == 200).await;
     assert_eq!(probe(&server, "/readyz"), 200);
     let refused = ask(&server, "POST", "acme", path, "", r#"{"name":"x"}"#);
@@ -177,6 +183,25 @@ async fn a_client_that_hangs_up_leaves_nothing_to_the_next() {
     }
     let open = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'";
     assert_eq!(primary.sql(open).await.unwrap().unwrap(), "0");
+
+    // Nor does the next wait for an answer that nobody wants any more.
+    let (locker, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let lock = "BEGIN; LOCK TABLE t000000000001.plugins";
+    locker.batch_execute(lock).await.unwrap();
+    let mut stream = std::net::TcpStream::connect(server.address).unwrap();
+    let request = "GET /api/v1/plugins HTTP/1.1\r\nhost: acme.localhost\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+    while primary.sql(waiting).await.unwrap().unwrap() != "1" {}
+    drop(stream);
+    let start = Instant::now();
+    assert_eq!(get(&server, "t00001", "/api/v1/plugins").status, 200);
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[tokio::test]
