@@ -3,6 +3,7 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test that cannot be set up should panic"
 )]
@@ -12,3 +13,4 @@ mod database;
 mod hostile;
 mod marketplace;
 mod program;
+mod stack;
