@@ -85,7 +85,8 @@ impl Config {
             let variable = argument.get_env().unwrap_or_default();
             let value = std::env::var_os(variable).unwrap_or_default();
             if value.to_str().is_none() {
-                let (variable, value) = (variable.to_string_lossy(), value.to_string_lossy());
+                let variable = variable.to_string_lossy();
+                let value = shown(&variable, &value.to_string_lossy());
                 return Err((format!("{variable}={value}: expected UTF-8"), 2));
             }
         }

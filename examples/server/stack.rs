@@ -51,6 +51,7 @@ pub(crate) fn app(
     Ok(operators.merge(tenants).with_state(state))
 }
 
+/// The stack around these routes.
 pub(crate) fn around(
     routes: Router<Shared>,
     state: &Shared,

@@ -46,12 +46,6 @@ impl PgBouncer {
         }
     }
 
-    /// Whether `pgbouncer` is on this machine.
-    #[must_use]
-    pub fn is_installed() -> bool {
-        PGBOUNCER.find().is_ok()
-    }
-
     /// Where clients connect, to the database `towerblock`.
     #[must_use]
     pub fn url(&self) -> String {

@@ -30,12 +30,6 @@ impl Redis {
         RedisBuilder::default()
     }
 
-    /// Whether `redis-server` is on this machine.
-    #[must_use]
-    pub fn is_installed() -> bool {
-        REDIS.find().is_ok()
-    }
-
     /// Where clients connect; `rediss://` with TLS.
     #[must_use]
     pub fn url(&self) -> String {

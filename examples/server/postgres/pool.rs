@@ -57,11 +57,8 @@ impl Pool {
         if !self.is_usable() {
             return Err(self.unavailable("not ready"));
         }
-        let query = async |client: &Client| {
-            let rows = binding.query(client, mode, statement, parameters);
-            rows.await
-        };
-        self.with(query).await
+        self.with(async |client| binding.query(client, mode, statement, parameters).await)
+            .await
     }
 
     /// Does a thing on a connection. Dropped or too late, it takes the connection with it:
@@ -114,7 +111,7 @@ impl Pool {
 
     fn no_connection(&self) -> StoreError {
         let (open, idle) = self.connections();
-        if open - idle.min(open) == self.size {
+        if open.saturating_sub(idle) == self.size {
             // It answers, and has too much to do.
             return Rejected::new("database", Reason::Overloaded).into();
         }

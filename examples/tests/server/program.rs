@@ -1,7 +1,9 @@
 //! The program: its start, its environment, its end.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -63,6 +65,9 @@ impl Drop for Server {
 }
 
 /// The server on a free port, with this environment and nothing of ours.
+///
+/// `cargo test` builds the program first; with `--test server` it does not, and the last one
+/// built is what runs.
 fn command(environment: &[(&str, &str)]) -> Command {
     let test: PathBuf = std::env::current_exe().unwrap();
     let target = test.parent().and_then(|deps| deps.parent()).unwrap();
@@ -133,6 +138,11 @@ fn what_is_wrong_is_shown_without_its_password_and_on_one_line() {
         assert!(text.starts_with(&format!("DATABASE_URL={shown}")), "{text}");
         assert_eq!(text.lines().count(), 1, "{text}");
     }
+    let mut strange = command(&[]);
+    strange.env("ADMIN_TOKEN", OsStr::from_bytes(b"s3cret\xff"));
+    let text = String::from_utf8(strange.output().unwrap().stderr).unwrap();
+    assert_eq!(text, "ADMIN_TOKEN=(7 characters): expected UTF-8\n");
+
     let server = Server::start(&[("DATABASE_URL", "memory:"), ("DATABASE_POOL_MAX", "1")]);
     assert_eq!(get(&server, "acme", "/api/v1/plugins").status, 200);
 }
