@@ -7,8 +7,12 @@ use towerblock_tenant::{Isolation, Tenant};
 use crate::store::{Package, Plugin};
 
 /// Each of these has a schema of its own.
-const NAMED: [(&str, u64); 3] = [("acme", 1), ("globex", 2), ("initech", 3)];
-/// `t00001` … share tables.
+const NAMED: [(&str, u64, &str); 3] = [
+    ("acme", 1, "enterprise"),
+    ("globex", 2, "pro"),
+    ("initech", 3, "free"),
+];
+/// `t00001` … share tables, on the plan `enterprise`.
 const NUMBERED: u64 = 10_000;
 /// Their keys start here.
 const FIRST_KEY: u64 = 1_001;
@@ -19,18 +23,24 @@ pub(crate) const FIRST_FREE_ID: i64 = 1_000_000_000;
 pub(crate) fn tenants() -> impl Iterator<Item = Tenant> {
     let named = NAMED
         .into_iter()
-        .map(|(name, key)| (name.to_owned(), key, Isolation::Schema));
-    let numbered =
-        (0..NUMBERED).map(|n| (format!("t{:05}", n + 1), FIRST_KEY + n, Isolation::RowLevel));
-    named.chain(numbered).filter_map(|(name, key, isolation)| {
-        // Every name above is valid; one that is not would be missing, and seen at once.
-        Some(Tenant::new(TenantId::new(name).ok()?, key, isolation))
-    })
+        .map(|(name, key, plan)| (name.to_owned(), key, plan, Isolation::Schema));
+    let numbered = (0..NUMBERED).map(|n| {
+        let name = format!("t{:05}", n + 1);
+        (name, FIRST_KEY + n, "enterprise", Isolation::RowLevel)
+    });
+    named
+        .chain(numbered)
+        .filter_map(|(name, key, plan, isolation)| {
+            // Every name above is valid; one that is not would be missing, and seen at once.
+            let mut tenant = Tenant::new(TenantId::new(name).ok()?, key, isolation);
+            tenant.plan = plan.into();
+            Some(tenant)
+        })
 }
 
 /// The plugins of a tenant, oldest first.
 pub(crate) fn plugins(tenant: &Tenant) -> impl Iterator<Item = Plugin> {
-    let count = match (tenant.id.as_str(), tenant.isolation) {
+    let count = match (tenant.id.as_str(), tenant.placement.isolation) {
         ("acme" | "globex", _) => 200,
         (_, Isolation::RowLevel) => 20,
         _ => 0,

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use towerblock_core::{Metric, Reason, Rejected, Stats, Value};
-use towerblock_tenant::{Registry, Tenant};
+use towerblock_tenant::Tenant;
 
 use crate::demo;
 use crate::store::{
@@ -36,8 +36,8 @@ struct Shelf {
 }
 
 impl MemoryStore {
-    /// With the demo data of all tenants.
-    pub(crate) fn new(registry: &Registry) -> Self {
+    /// With the demo data of these tenants.
+    pub(crate) fn new(tenants: &[Tenant]) -> Self {
         let shelf = |tenant: &Tenant| {
             let mut shelf = Shelf::default();
             demo::plugins(tenant).for_each(|plugin| shelf.put(plugin));
@@ -45,7 +45,7 @@ impl MemoryStore {
         };
         let packages = demo::packages().map(|package| (package.position(), package));
         Self {
-            shelves: registry.iter().map(|t| (t.key, shelf(t))).collect(),
+            shelves: tenants.iter().map(|t| (t.key, shelf(t))).collect(),
             packages: packages.collect(),
             next_id: AtomicI64::new(demo::FIRST_FREE_ID),
         }

@@ -7,7 +7,7 @@ use http::Response;
 use metrics::{Counter, Histogram, Label, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use tower_http::trace::OnResponse;
-use towerblock_core::{Stats, Value};
+use towerblock_core::{Metric, Stats, Value};
 use tracing::Span;
 
 /// In seconds; the targets of 50 ms and 150 ms are bounds of their own.
@@ -46,19 +46,12 @@ impl HttpMetrics {
         self.recorder.handle().run_upkeep();
     }
 
-    /// The text of `/metrics`, with the present numbers of `stats`.
-    pub(crate) fn render(&self, stats: &dyn Stats) -> String {
+    /// The text of `/metrics`, with the present numbers of `all`.
+    pub(crate) fn render(&self, all: &[&dyn Stats]) -> String {
         with_local_recorder(&*self.recorder, || {
-            stats.read(&mut |metric, label, value| {
-                let labels =
-                    (!metric.label.is_empty()).then(|| Label::new(metric.label, label.to_owned()));
-                let labels: Vec<_> = labels.into_iter().collect();
-                match value {
-                    Value::Count(count) => counter!(metric.name, labels).absolute(count),
-                    Value::Level(level) => gauge!(metric.name, labels).set(level),
-                    _ => {}
-                }
-            });
+            for stats in all {
+                stats.read(&mut |metric, label, value| tell(metric, label, &value));
+            }
         });
         self.recorder.handle().render()
     }
@@ -71,5 +64,15 @@ impl<B> OnResponse<B> for HttpMetrics {
             requests.increment(1);
             seconds.record(latency);
         }
+    }
+}
+
+fn tell(metric: &'static Metric, label: &str, value: &Value) {
+    let labels = (!metric.label.is_empty()).then(|| Label::new(metric.label, label.to_owned()));
+    let labels: Vec<_> = labels.into_iter().collect();
+    match value {
+        Value::Count(count) => counter!(metric.name, labels).absolute(*count),
+        Value::Level(level) => gauge!(metric.name, labels).set(*level),
+        _ => {}
     }
 }

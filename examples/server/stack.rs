@@ -22,7 +22,8 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 use towerblock_core::{ProblemBody, Reason, Rejected};
 use towerblock_respond::{Refused, RespondLayer};
-use towerblock_tenant::{GuardedHeader, InvalidDomain, Registry, Subdomain, TenantLayer};
+use towerblock_tenant::{GuardedHeader, InvalidDomain, Subdomain, TenantLayer};
+use tracing::field::Empty;
 
 use crate::caller::is_local;
 use crate::routes;
@@ -40,12 +41,8 @@ const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 
 /// The whole application: probes and admin routes, and the tenants' behind the stack.
-pub(crate) fn app(
-    state: Shared,
-    registry: Arc<Registry>,
-    origins: Vec<HeaderValue>,
-) -> Result<Router, InvalidDomain> {
-    let tenants = around(routes::tenants(), &state, registry, origins)?;
+pub(crate) fn app(state: Shared, origins: Vec<HeaderValue>) -> Result<Router, InvalidDomain> {
+    let tenants = around(routes::tenants(), &state, origins)?;
     // Probes stand outside everything: they must answer when nothing else does.
     let operators = routes::operators().method_not_allowed_fallback(no_method);
     Ok(operators.merge(tenants).with_state(state))
@@ -55,10 +52,9 @@ pub(crate) fn app(
 pub(crate) fn around(
     routes: Router<Shared>,
     state: &Shared,
-    registry: Arc<Registry>,
     origins: Vec<HeaderValue>,
 ) -> Result<Router<Shared>, InvalidDomain> {
-    let who_is_asking = TenantLayer::new(registry)
+    let who_is_asking = TenantLayer::new(Arc::clone(&state.registry))
         .resolver(Subdomain::of(["localhost"])?)
         .resolver(GuardedHeader::new(TENANT_ID, is_local));
 
@@ -121,7 +117,7 @@ fn span(req: &Request) -> tracing::Span {
         .headers()
         .get(REQUEST_ID)
         .and_then(|id| id.to_str().ok());
-    tracing::info_span!("request", id, method = %req.method(), path = req.uri().path())
+    tracing::info_span!("request", id, method = %req.method(), path = req.uri().path(), tenant = Empty)
 }
 
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {

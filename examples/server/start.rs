@@ -9,13 +9,12 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use towerblock_core::BoxError;
-use towerblock_tenant::Registry;
+use towerblock_tenant::{MemoryStore as MemoryTenants, Registry, Tenant};
 
 use crate::config::{Config, Database};
 use crate::memory::MemoryStore;
 use crate::postgres::{Embedded, PostgresStore};
 use crate::state::{Shared, State};
-use crate::store::Store;
 use crate::{demo, serve, stack};
 
 /// Serves until SIGTERM or Ctrl-C.
@@ -31,23 +30,22 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| format!("cannot listen on {address} (HOST, PORT): {error}"))?;
-    let registry: Arc<Registry> = Arc::new(demo::tenants().collect());
 
     // Dropped last: the embedded servers must outlive everything that talks to them.
     let (_embedded, place) = choose_database(&mut config).await?;
     // What works in the background is in here, and stops when it is dropped.
     let mut tasks = JoinSet::new();
-    let store: Arc<dyn Store> = match &config.database_url {
+    let state = match &config.database_url {
         Some(Database::Postgres(primary)) => {
             let store = PostgresStore::new(&config, primary);
-            tasks.spawn(Arc::clone(&store).supervise(Arc::clone(&registry)));
-            store
+            let registry = Registry::new(store.tenants());
+            tasks.spawn(Arc::clone(&store).supervise());
+            Arc::new(State::new(&config, store, registry))
         }
-        _ => Arc::new(MemoryStore::new(&registry)),
+        _ => memory(&config, usize::MAX),
     };
-    let state = Arc::new(State::new(&config, store));
     tasks.spawn(upkeep(Arc::clone(&state)));
-    let app = stack::app(Arc::clone(&state), registry, config.cors_origins)?;
+    let app = stack::app(Arc::clone(&state), config.cors_origins)?;
 
     announce(&state, listener.local_addr()?, &place)?;
     serve::until(stop, listener, app, &state).await;
@@ -60,8 +58,8 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
 ///
 /// Never, unless the stack's own base domain were wrong.
 pub fn in_memory(config: &Config, tenants: usize) -> Result<Router, BoxError> {
-    let (state, registry) = memory(config, tenants);
-    Ok(stack::app(state, registry, config.cors_origins.clone())?)
+    let state = memory(config, tenants);
+    Ok(stack::app(state, config.cors_origins.clone())?)
 }
 
 /// The server's stack around other routes.
@@ -70,16 +68,17 @@ pub fn in_memory(config: &Config, tenants: usize) -> Result<Router, BoxError> {
 ///
 /// As [`in_memory`].
 pub fn around(routes: Router, config: &Config, tenants: usize) -> Result<Router, BoxError> {
-    let (state, registry) = memory(config, tenants);
+    let state = memory(config, tenants);
     let origins = config.cors_origins.clone();
-    let routes = stack::around(routes.with_state(()), &state, registry, origins)?;
+    let routes = stack::around(routes.with_state(()), &state, origins)?;
     Ok(routes.with_state(state))
 }
 
-fn memory(config: &Config, tenants: usize) -> (Shared, Arc<Registry>) {
-    let registry: Arc<Registry> = Arc::new(demo::tenants().take(tenants).collect());
-    let store = Arc::new(MemoryStore::new(&registry));
-    (Arc::new(State::new(config, store)), registry)
+fn memory(config: &Config, tenants: usize) -> Shared {
+    let tenants: Vec<Tenant> = demo::tenants().take(tenants).collect();
+    let store = Arc::new(MemoryStore::new(&tenants));
+    let registry = Registry::new(MemoryTenants::from_iter(tenants));
+    Arc::new(State::new(config, store, registry))
 }
 
 /// Fills in the database that the environment leaves open; says which it is, and what to

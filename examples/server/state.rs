@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use tokio::time::Instant;
+use towerblock_core::Stats;
+use towerblock_tenant::Registry;
 
 use crate::config::{Config, Secret};
 use crate::metrics::HttpMetrics;
@@ -14,6 +17,7 @@ pub(crate) type Shared = Arc<State>;
 
 pub(crate) struct State {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) registry: Arc<Registry>,
     pub(crate) metrics: HttpMetrics,
     pub(crate) admin_token: Option<Secret>,
     pub(crate) instance: String,
@@ -22,7 +26,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(config: &Config, store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(config: &Config, store: Arc<dyn Store>, registry: Registry) -> Self {
         let pid = std::process::id();
         let named = || {
             let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
@@ -31,12 +35,19 @@ impl State {
         };
         Self {
             store,
+            // So long may a tenant go on that was suspended by somebody else.
+            registry: Arc::new(registry.ttl(Duration::from_secs(10))),
             metrics: HttpMetrics::new(),
             admin_token: config.admin_token.clone(),
             instance: config.instance_id.clone().unwrap_or_else(named),
             started: Instant::now(),
             connections: AtomicUsize::new(0),
         }
+    }
+
+    /// All that has numbers to show.
+    pub(crate) fn stats(&self) -> [&dyn Stats; 2] {
+        [&*self.store, &*self.registry]
     }
 
     pub(crate) fn is_ready(&self) -> bool {

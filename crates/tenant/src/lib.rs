@@ -8,12 +8,12 @@
 //! use http::{Request, Response};
 //! use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 //! use towerblock_core::{HasTenant, TenantId};
-//! use towerblock_tenant::{Isolation, Registry, Subdomain, Tenant, TenantLayer};
+//! use towerblock_tenant::{Isolation, MemoryStore, Registry, Subdomain, Tenant, TenantLayer};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let acme = Tenant::new(TenantId::new("acme")?, 1, Isolation::Schema);
-//! let registry = Registry::from_iter([acme]);
+//! let registry = Registry::new(MemoryStore::from_iter([acme]));
 //! let mut svc = ServiceBuilder::new()
 //!     .layer(TenantLayer::new(registry).resolver(Subdomain::of(["app.example.com"])?))
 //!     .service(service_fn(|req: Request<String>| async move {
@@ -33,31 +33,45 @@
 //! # }
 //! ```
 //!
-//! **Place it** outside all that needs a tenant, inside tracing and metrics. **It holds
-//! nothing**; the tenant stands in the request's extensions, as a [`TenantId`] and as an
-//! `Arc<`[`Tenant`]`>`. **It never fails**: the inner service's errors pass unchanged, and
-//! a refusal is a response: 404 when the tenant is missing or unknown (the two look
-//! alike), 400 when it is malformed, given twice, or two resolvers disagree. **It does
-//! not check** that the caller may act for the tenant.
+//! **Place it** outside all that needs a tenant, inside tracing and metrics. **It never
+//! fails**: the inner service's errors pass unchanged, and a refusal is a response: 404 when
+//! the tenant is missing, unknown, deleted or not this caller's (they look alike), 400 when
+//! it is malformed, given twice, or two resolvers disagree, 403 when it is suspended or only
+//! read, 503 when it is being moved or cannot be looked up.
+//!
+//! **Below it** the tenant stands in the request's extensions, as a [`TenantId`] and as an
+//! `Arc<`[`Tenant`]`>`, and in a task-local, [`current`], that covers the handler and the
+//! response body. The current `tracing` span gets it as `tenant`, if it has such a field.
+//!
+//! **It holds** a request only while its tenant is looked up, which a tenant that was asked
+//! for lately is not; see [`Registry`] for how long that takes. That needs a tokio runtime.
 //!
 //! [`TenantId`]: towerblock_core::TenantId
 
+mod authorize;
+mod body;
+mod context;
 #[cfg(feature = "axum")]
 mod current;
 mod future;
-mod header;
+mod gate;
 mod layer;
 mod registry;
 mod resolve;
+mod resolvers;
 mod service;
-mod subdomain;
 mod tenant;
 
+pub use self::authorize::{Authorize, Verdict};
+pub use self::context::{InTenant, NoTenant, Scoped, carry, current, scope, spawn, spawn_blocking};
 #[cfg(feature = "axum")]
 pub use self::current::CurrentTenant;
-pub use self::header::GuardedHeader;
-pub use self::registry::Registry;
-pub use self::resolve::{Named, Resolve};
-pub use self::subdomain::{InvalidDomain, Subdomain};
-pub use self::tenant::{Isolation, Tenant};
-pub use self::{future::ResponseFuture, layer::TenantLayer, service::WithTenant};
+#[cfg(feature = "postgres")]
+pub use self::registry::PostgresStore;
+pub use self::registry::{MemoryStore, Registry, TenantStore};
+pub use self::resolve::{Claim, Named, Resolve, Trust};
+pub use self::resolvers::{CustomDomain, GuardedHeader, InvalidDomain, PathPrefix, Subdomain};
+#[cfg(feature = "jwt")]
+pub use self::resolvers::{InvalidKey, JwtClaim, JwtKey, SignedHeader};
+pub use self::tenant::{Isolation, Placement, Tenant, TenantState};
+pub use self::{body::TenantBody, future::ResponseFuture, layer::TenantLayer, service::WithTenant};

@@ -6,7 +6,8 @@ use http::{Request, Response};
 use tower_service::Service;
 use towerblock_core::ProblemBody;
 
-use crate::{Registry, Resolve, ResponseFuture, resolve::identify};
+use crate::gate::Gate;
+use crate::{ResponseFuture, TenantBody};
 
 /// Names the tenant of each request, and answers those that have none.
 ///
@@ -14,21 +15,12 @@ use crate::{Registry, Resolve, ResponseFuture, resolve::identify};
 #[derive(Clone)]
 pub struct WithTenant<S> {
     inner: S,
-    resolvers: Arc<[Arc<dyn Resolve>]>,
-    registry: Arc<Registry>,
+    gate: Arc<Gate>,
 }
 
 impl<S> WithTenant<S> {
-    pub(crate) const fn new(
-        inner: S,
-        resolvers: Arc<[Arc<dyn Resolve>]>,
-        registry: Arc<Registry>,
-    ) -> Self {
-        Self {
-            inner,
-            resolvers,
-            registry,
-        }
+    pub(crate) const fn new(inner: S, gate: Arc<Gate>) -> Self {
+        Self { inner, gate }
     }
 }
 
@@ -42,23 +34,26 @@ impl<S: fmt::Debug> fmt::Debug for WithTenant<S> {
 
 impl<S, B, R> Service<Request<B>> for WithTenant<S>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    B: Send + 'static,
 {
-    type Response = Response<ProblemBody<R>>;
+    type Response = Response<ProblemBody<TenantBody<R>>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ResponseFuture<S, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
-        let (mut parts, body) = req.into_parts();
-        match identify(&self.resolvers, &self.registry, &parts) {
-            Ok(tenant) => {
-                parts.extensions.insert(tenant.id.clone());
-                parts.extensions.insert(tenant);
-                ResponseFuture::passed(self.inner.call(Request::from_parts(parts, body)))
+        let (parts, body) = req.into_parts();
+        match self.gate.enter(&parts) {
+            Ok(Ok(tenant)) => ResponseFuture::passed(&mut self.inner, tenant, parts, body),
+            Ok(Err(pending)) => {
+                // The service that is ready goes along; a clone need not be.
+                let clone = self.inner.clone();
+                let ready = std::mem::replace(&mut self.inner, clone);
+                ResponseFuture::waiting(ready, Arc::clone(&self.gate), pending, parts, body)
             }
             Err(rejected) => ResponseFuture::rejected(rejected),
         }

@@ -33,7 +33,7 @@ pub(super) enum Mode {
 
 impl Binding {
     pub(super) const fn of(tenant: &Tenant) -> Self {
-        match tenant.isolation {
+        match tenant.placement.isolation {
             Isolation::Schema => Self::Schema(tenant.key),
             // Tables under row-level security show nothing that is not bound to a tenant.
             _ => Self::RowLevel(tenant.key),

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, NoTls};
 use towerblock_core::BoxError;
 
 /// For all of it: a server that accepts and says nothing is as good as none.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Manager(PostgresConnectionManager<NoTls>);

@@ -1,6 +1,7 @@
 //! The data in PostgreSQL: a primary, and streaming standbys for reads.
 
 mod bind;
+mod directory;
 mod embedded;
 mod manager;
 mod pool;
@@ -16,7 +17,7 @@ use moka::sync::Cache;
 use tokio::time::MissedTickBehavior;
 use tokio_postgres::config::Host;
 use towerblock_core::{Metric, Stats, Value};
-use towerblock_tenant::Registry;
+use towerblock_tenant::{self as tenant, TenantStore};
 
 pub(crate) use self::embedded::Embedded;
 use self::pool::Pool;
@@ -64,7 +65,7 @@ impl PostgresStore {
 
     /// Sets the database up once it can be reached, and from then on asks every server
     /// each second whether it still can.
-    pub(crate) async fn supervise(self: Arc<Self>, registry: Arc<Registry>) {
+    pub(crate) async fn supervise(self: Arc<Self>) {
         let mut tick = tokio::time::interval(PROBE_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_set_up = false;
@@ -72,7 +73,7 @@ impl PostgresStore {
         loop {
             tick.tick().await;
             if !is_set_up {
-                let setup = setup::run(&self.primary, &registry);
+                let setup = setup::run(&self.primary);
                 let outcome = tokio::time::timeout(SETUP_TIMEOUT, setup).await;
                 match outcome.unwrap_or_else(|late| Err(late.into())) {
                     Ok(()) => is_set_up = true,
@@ -88,6 +89,19 @@ impl PostgresStore {
             let replicas = self.replicas.iter().map(look);
             tokio::join!(look(&self.primary), join_all(replicas));
         }
+    }
+
+    /// Where the registry looks tenants up: the first server that is usable.
+    pub(crate) fn tenants(self: &Arc<Self>) -> impl TenantStore {
+        let store = Arc::clone(self);
+        tenant::PostgresStore::new(move || {
+            let store = Arc::clone(&store);
+            async move {
+                let mut servers = [&store.primary].into_iter().chain(&store.replicas);
+                let server = servers.find(|pool| pool.is_usable());
+                server.unwrap_or(&store.primary).directory().await
+            }
+        })
     }
 
     /// Where this tenant's reads go: `None` for the primary.

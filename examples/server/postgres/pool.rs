@@ -1,14 +1,16 @@
 //! Connections, for now in a pool of bb8's; and what their errors mean to a client.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bb8::PooledConnection;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Error, Row};
-use towerblock_core::{Reason, Rejected};
+use towerblock_core::{BoxError, Reason, Rejected};
 
 use super::bind::{Binding, Mode, Parameter};
+use super::directory::Directory;
 use super::manager::{LastError, Manager};
 use crate::store::StoreError;
 
@@ -23,6 +25,7 @@ pub(super) struct Pool {
     usable: AtomicBool,
     last_error: LastError,
     inner: bb8::Pool<Manager>,
+    directory: Directory,
 }
 
 impl Pool {
@@ -42,6 +45,7 @@ impl Pool {
             usable: AtomicBool::new(false),
             last_error,
             inner,
+            directory: Directory::new(config),
         }
     }
 
@@ -88,6 +92,12 @@ impl Pool {
         };
         let connection = timeout(PATIENCE, open).await.ok().flatten();
         connection.ok_or_else(|| self.no_connection())
+    }
+
+    /// A connection beside the pool's, to look tenants up: who is asking must be known while
+    /// tenants hold all others.
+    pub(super) async fn directory(&self) -> Result<Arc<Client>, BoxError> {
+        self.directory.client().await
     }
 
     pub(super) fn name(&self) -> &str {

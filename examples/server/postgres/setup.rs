@@ -6,9 +6,10 @@ use bytes::Bytes;
 use futures_util::SinkExt as _;
 use tokio_postgres::{Error, GenericClient, Transaction};
 use towerblock_core::BoxError;
-use towerblock_tenant::{Isolation, Registry, Tenant};
+use towerblock_tenant::{self as tenant, Isolation, Tenant};
 
 use super::bind::{Binding, MARKET, ROLE, SHARED_TABLES};
+use super::directory::DIRECTORY;
 use super::pool::Pool;
 use crate::demo;
 use crate::store::{Plugin, StoreError};
@@ -16,7 +17,7 @@ use crate::store::{Plugin, StoreError};
 /// Two instances that start at once take turns.
 const LOCK: i64 = 0x746f_7765_7262_6c6b;
 
-pub(super) async fn run(pool: &Pool, registry: &Registry) -> Result<(), BoxError> {
+pub(super) async fn run(pool: &Pool) -> Result<(), BoxError> {
     let mut connection = pool.get().await?;
     // Dropped half-way, or failed: the connection goes, and the transaction with it.
     connection.in_flight = true;
@@ -27,11 +28,11 @@ pub(super) async fn run(pool: &Pool, registry: &Registry) -> Result<(), BoxError
         return Ok(());
     }
     transaction.batch_execute(&role()).await?;
-    let tenants = registry.iter().map(|tenant| &**tenant);
-    let is_own = |tenant: &&Tenant| tenant.isolation == Isolation::Schema;
-    let (own, sharing): (Vec<_>, Vec<_>) = tenants.partition(is_own);
+    let is_own = |tenant: &Tenant| tenant.placement.isolation == Isolation::Schema;
+    let (own, sharing): (Vec<_>, Vec<_>) = demo::tenants().partition(is_own);
+    directory(&transaction, own.iter().chain(&sharing)).await?;
     for tenant in own {
-        let schema = Binding::of(tenant).schema();
+        let schema = Binding::of(&tenant).schema();
         transaction.batch_execute(&tables(&schema)).await?;
         copy_plugins(&transaction, &schema, &[tenant]).await?;
         transaction.batch_execute(&indexes(&schema)).await?;
@@ -119,7 +120,7 @@ fn policies(schema: &str) -> String {
 async fn copy_plugins(
     transaction: &Transaction<'_>,
     schema: &str,
-    tenants: &[&Tenant],
+    tenants: &[Tenant],
 ) -> Result<(), BoxError> {
     let columns = "tenant_key, id, team_id, name, description, version, created_at, updated_at";
     let copy = format!("COPY {schema}.plugins ({columns}) FROM STDIN");
@@ -127,7 +128,7 @@ async fn copy_plugins(
 }
 
 /// No text of the demo needs escaping.
-fn plugin_rows(tenant: &&Tenant) -> String {
+fn plugin_rows(tenant: &Tenant) -> String {
     let key = tenant.key;
     let line = |row: Plugin| {
         let (id, team, name, text, version) =
@@ -136,6 +137,30 @@ fn plugin_rows(tenant: &&Tenant) -> String {
         format!("{key}\t{id}\t{team}\t{name}\t{text}\t{version}\t{created}\t{updated}\n")
     };
     demo::plugins(tenant).map(line).collect()
+}
+
+/// Who the tenants are: read by the registry, as the user we log in as and no other.
+async fn directory(
+    transaction: &Transaction<'_>,
+    tenants: impl Iterator<Item = &Tenant>,
+) -> Result<(), BoxError> {
+    let create = format!("CREATE SCHEMA {DIRECTORY}; SET LOCAL search_path = {DIRECTORY}");
+    transaction.batch_execute(&create).await?;
+    tenant::PostgresStore::create_tables(transaction).await?;
+    let rows = tenants.map(|tenant| {
+        let isolation = match tenant.placement.isolation {
+            Isolation::Schema => "schema",
+            _ => "row-level",
+        };
+        let (id, key, plan) = (tenant.id.as_str(), tenant.key, &tenant.plan);
+        format!("{id}\t{key}\t{plan}\t{isolation}\n")
+    });
+    let copy = "COPY towerblock_tenants (id, key, plan, isolation) FROM STDIN";
+    copy_in(transaction, copy, rows).await?;
+    transaction
+        .batch_execute("ANALYZE towerblock_tenants")
+        .await?;
+    Ok(())
 }
 
 async fn market(transaction: &Transaction<'_>) -> Result<(), BoxError> {

@@ -62,18 +62,20 @@ fn checks(state: &Shared) -> Value {
     if let Some(bytes) = resident_bytes() {
         check("memory:resident".to_owned(), bytes.into(), "B");
     }
-    state.store.read(&mut |metric, label, value| {
-        check(
-            format!("{}:{label}", metric.name),
-            number(&value),
-            metric.unit,
-        );
-    });
+    for stats in state.stats() {
+        stats.read(&mut |metric, label, value| {
+            check(
+                format!("{}:{label}", metric.name),
+                number(&value),
+                metric.unit,
+            );
+        });
+    }
     checks.into()
 }
 
 pub(crate) async fn metrics(_: Admin, State(state): State<Shared>) -> Response {
-    let text = state.metrics.render(&*state.store);
+    let text = state.metrics.render(&state.stats());
     (
         [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
         text,

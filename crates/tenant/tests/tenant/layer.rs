@@ -1,20 +1,13 @@
-//! What a user of the layer can rely on, under the router it is made for.
-
-#![cfg(feature = "axum")]
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot be set up should panic"
-)]
-
 use axum::{Router, body::Body, routing::get};
-use http::{HeaderName, Request, Response};
+use http::{HeaderName, Request};
 use tower::ServiceExt;
-use towerblock_core::{HasTenant, TenantId};
+use towerblock_core::HasTenant;
 use towerblock_tenant::{
-    CurrentTenant, GuardedHeader, Isolation, Named, Registry, Subdomain, Tenant, TenantLayer,
-    WithTenant,
+    Claim, CurrentTenant, GuardedHeader, Named, Subdomain, TenantLayer, Trust, WithTenant,
 };
 use towerblock_testkit::laws::{obeys_the_service_contract, shares_state_across_routes};
+
+use crate::{bare, host, registry};
 
 const UNKNOWN: &str = r#"{"type":"urn:towerblock:unknown-tenant","title":"Not Found","status":404,"detail":"no such tenant"}"#;
 
@@ -89,13 +82,15 @@ async fn without_a_resolver_everyone_is_refused() {
 
 #[tokio::test]
 async fn it_obeys_the_service_contract() {
-    let acme: fn(&http::request::Parts) -> Named<'_> = |_| Ok(Some("acme".into()));
+    let acme: fn(&http::request::Parts) -> Named<'_> =
+        |_| Ok(Some(Claim::tenant("acme", Trust::Routed)));
     obeys_the_service_contract(TenantLayer::new(registry()).resolver(acme)).await;
 }
 
 #[tokio::test]
 async fn two_routes_of_a_router_know_the_same_tenants() {
-    let acme: fn(&http::request::Parts) -> Named<'_> = |_| Ok(Some("acme".into()));
+    let acme: fn(&http::request::Parts) -> Named<'_> =
+        |_| Ok(Some(Claim::tenant("acme", Trust::Routed)));
     let layer = TenantLayer::new(registry()).resolver(acme);
     let statuses = shares_state_across_routes(layer, async |routes| routes.alternate(4).await);
     assert_eq!(statuses.await, [200; 4]);
@@ -107,14 +102,6 @@ fn auto_traits() {
     fn shareable<T: Clone + Send + Sync + Unpin + 'static>() {}
     shareable::<WithTenant<()>>();
     shareable::<TenantLayer>();
-}
-
-fn registry() -> Registry {
-    let tenant = |(name, key)| Tenant::new(TenantId::new(name).unwrap(), key, Isolation::Schema);
-    [("acme", 1), ("globex", 2)]
-        .map(tenant)
-        .into_iter()
-        .collect()
 }
 
 async fn greet(tenant: CurrentTenant, req: Request<Body>) -> String {
@@ -129,22 +116,7 @@ async fn answer(req: Request<Body>) -> (u16, String) {
         .resolver(Subdomain::of(["localhost"]).unwrap())
         .resolver(GuardedHeader::new(name, trusted));
     let app: Router = Router::new().route("/", get(greet)).layer(layer);
-    let (head, body) = Response::into_parts(app.oneshot(req).await.unwrap());
-    let body = axum::body::to_bytes(body, 1_024).await.unwrap();
-    (
-        head.status.as_u16(),
-        String::from_utf8(body.to_vec()).unwrap(),
-    )
-}
-
-fn bare() -> Request<Body> {
-    Request::new(Body::empty())
-}
-
-fn host(host: &str) -> Request<Body> {
-    let mut req = bare();
-    req.headers_mut().insert("host", host.parse().unwrap());
-    req
+    crate::answer(&app, req).await
 }
 
 fn header(mut req: Request<Body>, tenant: &str) -> Request<Body> {

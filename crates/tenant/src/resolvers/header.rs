@@ -1,10 +1,11 @@
 use std::fmt;
 
-use http::HeaderName;
 use http::request::Parts;
+use http::{HeaderName, HeaderValue};
+use towerblock_core::Rejected;
 
 use crate::resolve::invalid;
-use crate::{Named, Resolve};
+use crate::{Claim, Named, Resolve, Trust};
 
 /// Names the tenant by a header, which anyone can send: so it counts only where `guard`
 /// says that the sender may be believed, and is ignored elsewhere.
@@ -26,11 +27,13 @@ use crate::{Named, Resolve};
 ///
 /// req.extensions_mut().insert(FromGateway);
 /// let (parts, ()) = req.into_parts();
-/// assert_eq!(header.resolve(&parts)?.as_deref(), Some("acme"));
+/// let claim = header.resolve(&parts)?;
+/// assert_eq!(claim.as_ref().map(|claim| claim.name()), Some("acme"));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Given twice, even with the same value, it is refused.
+/// Given twice, even with the same value, it is refused. Its claims are
+/// [`Routed`](Trust::Routed).
 #[derive(Clone)]
 pub struct GuardedHeader<G> {
     name: HeaderName,
@@ -49,19 +52,22 @@ where
     G: Fn(&Parts) -> bool + Send + Sync,
 {
     fn resolve<'r>(&self, parts: &'r Parts) -> Named<'r> {
-        let mut values = parts.headers.get_all(&self.name).iter();
-        let Some(value) = values.next() else {
-            return Ok(None);
-        };
-        if !(self.guard)(parts) {
+        if !parts.headers.contains_key(&self.name) || !(self.guard)(parts) {
             return Ok(None);
         }
-        if values.next().is_some() {
-            return Err(invalid());
-        }
-        let name = value.to_str().map_err(|_| invalid())?;
-        Ok(Some(name.into()))
+        let name = only(parts, &self.name)?;
+        Ok(name.map(|name| Claim::tenant(name, Trust::Routed)))
     }
+}
+
+/// The one value of a header, if it has any; two are refused, even when they are the same.
+pub(super) fn only<'r>(parts: &'r Parts, name: &HeaderName) -> Result<Option<&'r str>, Rejected> {
+    let mut values = parts.headers.get_all(name).iter();
+    let first = values.next().map(HeaderValue::to_str).transpose();
+    if values.next().is_some() {
+        return Err(invalid());
+    }
+    first.map_err(|_| invalid())
 }
 
 impl<G> fmt::Debug for GuardedHeader<G> {

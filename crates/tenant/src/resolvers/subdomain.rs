@@ -1,22 +1,17 @@
-use std::borrow::Cow;
-
-use http::HeaderValue;
-use http::header::HOST;
 use http::request::Parts;
-use http::uri::Authority;
-use towerblock_core::Rejected;
 
-use crate::resolve::invalid;
-use crate::{Named, Resolve};
+use super::host::{Bases, host, lower_case};
+use crate::{Claim, InvalidDomain, Named, Resolve, Trust};
 
 /// Names the tenant by the host: the one label before a listed base domain.
 ///
 /// Case, the port and one trailing dot do not matter. Any other host, also a deeper one
 /// and whatever begins like an IPv6 address, names nobody. Two hosts in one request, or one that is no host, are
-/// refused. `Forwarded` and `X-Forwarded-Host` are not read.
+/// refused. `Forwarded` and `X-Forwarded-Host` are not read. Its claims are
+/// [`Routed`](Trust::Routed).
 #[derive(Clone, Debug)]
 pub struct Subdomain {
-    bases: Vec<String>,
+    bases: Bases,
 }
 
 impl Subdomain {
@@ -31,82 +26,19 @@ impl Subdomain {
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        let mut checked = Vec::new();
-        for base in bases {
-            let base = base.into();
-            match domain(&base) {
-                Some(name) if !name.split('.').any(str::is_empty) => {
-                    checked.push(name.to_ascii_lowercase());
-                }
-                _ => return Err(InvalidDomain(base)),
-            }
-        }
-        Ok(Self { bases: checked })
-    }
-
-    /// The label before one of our base domains.
-    fn label<'h>(&self, host: &'h str) -> Option<&'h str> {
-        self.bases.iter().find_map(|base| {
-            let (before, end) = host.split_at_checked(host.len().checked_sub(base.len())?)?;
-            let label = before.strip_suffix('.')?;
-            (end.eq_ignore_ascii_case(base) && !label.contains('.')).then_some(label)
-        })
+        let bases = Bases::of(bases)?;
+        Ok(Self { bases })
     }
 }
 
 impl Resolve for Subdomain {
     fn resolve<'r>(&self, parts: &'r Parts) -> Named<'r> {
-        let Some(host) = host(parts)? else {
-            return Ok(None);
-        };
-        Ok(self.label(host).map(|label| {
-            if label.bytes().any(|b| b.is_ascii_uppercase()) {
-                Cow::Owned(label.to_ascii_lowercase())
-            } else {
-                Cow::Borrowed(label)
-            }
-        }))
+        let before = host(parts)?.and_then(|host| self.bases.before(host));
+        let label = before.and_then(|before| before.strip_suffix('.'));
+        let label = label.filter(|label| !label.contains('.'));
+        Ok(label.map(|label| Claim::tenant(lower_case(label), Trust::Routed)))
     }
 }
-
-/// The host that the request is for, or `None` when it names none or an IPv6 address.
-///
-/// HTTP/2 and the absolute form of HTTP/1.1 carry it in the URI. RFC 9112 (3.2.2) would
-/// have us ignore a `Host` beside it; one that disagrees is refused, for a proxy in front
-/// of us may have believed the other.
-fn host(parts: &Parts) -> Result<Option<&str>, Rejected> {
-    let mut named = parts.headers.get_all(HOST).iter();
-    let header = named.next().map(HeaderValue::to_str).transpose();
-    let header = header.map_err(|_| invalid())?;
-    let uri = parts.uri.authority().map(Authority::as_str);
-    let agree = |(a, b): (&str, &str)| a.eq_ignore_ascii_case(b);
-    if named.next().is_some() || !header.zip(uri).is_none_or(agree) {
-        return Err(invalid());
-    }
-    match uri.or(header) {
-        None => Ok(None),
-        Some(address) if address.starts_with('[') => Ok(None),
-        Some(authority) => {
-            let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
-            if !port.bytes().all(|b| b.is_ascii_digit()) {
-                return Err(invalid());
-            }
-            domain(host).map(Some).ok_or_else(invalid)
-        }
-    }
-}
-
-/// `host` without its trailing dot, if it is made of what a domain name is made of.
-fn domain(host: &str) -> Option<&str> {
-    let host = host.strip_suffix('.').unwrap_or(host);
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    (!host.is_empty() && host.bytes().all(allowed)).then_some(host)
-}
-
-/// A base domain was not a domain name.
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a domain name such as app.example.com")]
-pub struct InvalidDomain(String);
 
 #[cfg(test)]
 mod tests {
@@ -126,7 +58,7 @@ mod tests {
         }
         let (parts, ()) = req.body(()).unwrap().into_parts();
         match bases.resolve(&parts) {
-            Ok(Some(name)) => name.into_owned(),
+            Ok(Some(claim)) => claim.name().to_owned(),
             Ok(None) => "-".to_owned(),
             Err(rejected) => rejected.reason().to_string(),
         }

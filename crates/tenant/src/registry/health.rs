@@ -1,0 +1,106 @@
+//! How the store does, and the numbers of a registry.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use towerblock_core::{BoxError, Metric, Value};
+
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    /// What the last lookup told: it decides who waits, never who is refused.
+    failing: AtomicBool,
+    found: AtomicU64,
+    unknown: AtomicU64,
+    failed: AtomicU64,
+    refused: AtomicU64,
+    stale: AtomicU64,
+}
+
+// Counters and a hint: none of them orders anything else.
+impl Health {
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    /// A lookup ended, with an error or without.
+    pub(super) fn answered<T>(&self, answer: &Result<Option<T>, BoxError>) {
+        let counter = match answer {
+            Ok(Some(_)) => &self.found,
+            Ok(None) => &self.unknown,
+            Err(_) => &self.failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let error = answer.as_ref().err();
+        let was_failing = self.failing.swap(error.is_some(), Ordering::Relaxed);
+        match error {
+            Some(error) if !was_failing => {
+                tracing::warn!(error, "tenants cannot be looked up");
+            }
+            None if was_failing => tracing::info!("tenants can be looked up again"),
+            _ => {}
+        }
+    }
+
+    pub(super) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn served_stale(&self) {
+        self.stale.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// With how many tenants, domains, and names that do not exist are kept.
+    pub(super) fn read(
+        &self,
+        [tenants, domains, unknown]: [u64; 3],
+        sink: &mut dyn FnMut(&'static Metric, &str, Value),
+    ) {
+        for (kept, count) in [
+            ("tenants", tenants),
+            ("domains", domains),
+            ("unknown", unknown),
+        ] {
+            #[expect(clippy::cast_precision_loss, reason = "nobody keeps 2^53 names")]
+            sink(&KEPT, kept, Value::Level(count as f64));
+        }
+        for (outcome, counter) in [
+            ("found", &self.found),
+            ("unknown", &self.unknown),
+            ("failed", &self.failed),
+            ("refused", &self.refused),
+        ] {
+            sink(
+                &LOOKUPS,
+                outcome,
+                Value::Count(counter.load(Ordering::Relaxed)),
+            );
+        }
+        let stale = self.stale.load(Ordering::Relaxed);
+        sink(&STALE, "", Value::Count(stale));
+        let failing = f64::from(u8::from(self.is_failing()));
+        sink(&FAILING, "", Value::Level(failing));
+    }
+}
+
+static KEPT: Metric = Metric::gauge(
+    "tenant_registry_kept",
+    "names",
+    "Names that the registry keeps in memory",
+)
+.labelled("of");
+static LOOKUPS: Metric = Metric::counter(
+    "tenant_registry_lookups",
+    "lookups",
+    "Lookups in the store of tenants by how they ended; refused when too many were in flight",
+)
+.labelled("outcome");
+static STALE: Metric = Metric::counter(
+    "tenant_registry_stale",
+    "",
+    "Requests served from an expired entry after waiting in vain for a newer one",
+);
+static FAILING: Metric = Metric::gauge(
+    "tenant_registry_failing",
+    "",
+    "Whether the last lookup in the store failed: 1 or 0",
+);
+pub(super) static METRICS: &[Metric] = &[KEPT, LOOKUPS, STALE, FAILING];
