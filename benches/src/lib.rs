@@ -11,4 +11,5 @@
 mod subjects;
 mod wire;
 
-pub use self::subjects::{SUBJECTS, Subject};
+pub use self::subjects::{SUBJECTS, Subject, ordinary};
+pub use self::wire::Client;

@@ -11,6 +11,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::routing::get;
 use bytes::Bytes;
 use tower::ServiceBuilder;
+use tower::layer::util::Identity;
+use tower_http::add_extension::AddExtensionLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
@@ -18,6 +20,9 @@ use tower_http::cors::CorsLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
+
+use towerblock_core::TenantId;
+use towerblock_tenant::{Isolation, MemoryStore, Registry, Subdomain, Tenant, TenantLayer};
 
 use crate::wire;
 
@@ -28,6 +33,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// All that is measured. What comes first is what the others are compared with.
 pub const SUBJECTS: &[Subject] = &[
     Subject::new("bare axum", bare),
+    Subject::new("identity layer, extensions in use", identity),
+    Subject::new("`TenantLayer` in its place", tenant),
     Subject::new("axum + tower-http layers", layered),
     Subject::new("the server's stack", stacked),
     Subject::new("the server, rows in memory", server),
@@ -79,10 +86,40 @@ fn bare() -> Router {
     Router::new().route("/api/v1/plugins", get(answer))
 }
 
-/// What any service puts around its routes, before it has a single tenant.
-fn layered() -> Router {
-    let origin = HeaderValue::from_static("https://app.example.com");
+/// A layer that does nothing, where a server has left something in the extensions, as all
+/// do: the peer's address, the matched path.
+fn identity() -> Router {
     bare().layer(
+        ServiceBuilder::new()
+            .layer(AddExtensionLayer::new(Peer))
+            .layer(Identity::new()),
+    )
+}
+
+/// The tenant by subdomain, from a registry that knows it.
+fn tenant() -> Router {
+    let id = TenantId::new("acme").expect("a valid name");
+    let acme = Tenant::new(id, 1, Isolation::RowLevel);
+    let registry = Registry::new(MemoryStore::from_iter([acme]));
+    let subdomain = Subdomain::of(["localhost"]).expect("a valid domain");
+    bare().layer(
+        ServiceBuilder::new()
+            .layer(AddExtensionLayer::new(Peer))
+            .layer(TenantLayer::new(registry).resolver(subdomain)),
+    )
+}
+
+#[derive(Clone)]
+struct Peer;
+
+fn layered() -> Router {
+    ordinary(bare())
+}
+
+/// What any service puts around its routes, before it has a single tenant.
+pub fn ordinary(routes: Router) -> Router {
+    let origin = HeaderValue::from_static("https://app.example.com");
+    routes.layer(
         ServiceBuilder::new()
             // Outermost, so that the span below can name the id.
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))

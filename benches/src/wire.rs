@@ -4,6 +4,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use memchr::memmem::Finder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::task::JoinHandle;
 
 const REQUEST: &[u8] = b"GET /api/v1/plugins?limit=7 HTTP/1.1\r\nhost: acme.localhost:8080\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\n";
@@ -25,15 +26,10 @@ pub(crate) fn exchange(router: Router, requests: u32) -> usize {
         .enable_time()
         .build();
     runtime.expect("a runtime without I/O").block_on(async {
-        let (near, far) = tokio::io::duplex(ROOM);
-        let service = TowerToHyperService::new(router);
-        let served = http1::Builder::new().serve_connection(TokioIo::new(far), service);
-        let served = tokio::spawn(served);
-
-        let mut client = Client::new(near);
-        let length = client.get().await;
+        let (mut client, served) = Client::connect(router);
+        let length = client.get(REQUEST).await;
         for _ in 1..requests {
-            assert_eq!(client.get().await, length, "all answers are as long");
+            assert_eq!(client.get(REQUEST).await, length, "all answers are as long");
         }
         // The connection ends with its client.
         drop(client);
@@ -44,7 +40,8 @@ pub(crate) fn exchange(router: Router, requests: u32) -> usize {
 }
 
 /// A client that does as little as one can: what it costs is in every figure.
-struct Client {
+#[derive(Debug)]
+pub struct Client {
     stream: DuplexStream,
     read: Box<[u8; ROOM]>,
     head_end: Finder<'static>,
@@ -52,22 +49,33 @@ struct Client {
 }
 
 impl Client {
-    fn new(stream: DuplexStream) -> Self {
-        Self {
-            stream,
+    /// Has `router` served in a task of its own, over a connection in memory that ends with
+    /// this client.
+    #[must_use]
+    pub fn connect(router: Router) -> (Self, JoinHandle<Result<(), hyper::Error>>) {
+        let (near, far) = tokio::io::duplex(ROOM);
+        let service = TowerToHyperService::new(router);
+        let served = http1::Builder::new().serve_connection(TokioIo::new(far), service);
+        let client = Self {
+            stream: near,
             read: Box::new([0; ROOM]),
             head_end: Finder::new("\r\n\r\n"),
             content_length: Finder::new("\r\ncontent-length: "),
-        }
+        };
+        (client, tokio::spawn(served))
     }
 
-    /// Sends the request and reads the whole response; the length of its body.
+    /// Sends a request and reads the whole response; the length of its body.
+    ///
+    /// # Panics
+    ///
+    /// When the answer is no 200, or does not come.
     #[expect(
         clippy::expect_used,
         reason = "a measurement that went wrong must not print a figure"
     )]
-    async fn get(&mut self) -> usize {
-        let sent = self.stream.write_all(REQUEST).await;
+    pub async fn get(&mut self, request: &[u8]) -> usize {
+        let sent = self.stream.write_all(request).await;
         sent.expect("the server reads");
         let mut filled = 0;
         loop {
