@@ -1,0 +1,10 @@
+//! Pages of rows in a real PostgreSQL.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up should panic"
+)]
+
+mod browser;
+mod database;
+mod oracle;
