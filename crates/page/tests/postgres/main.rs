@@ -7,4 +7,5 @@
 
 mod browser;
 mod database;
+mod depth;
 mod oracle;

@@ -261,7 +261,8 @@ fn case() -> impl Strategy<Value = Case> {
     let nulls = [0_usize, 3, 10];
     let rates = [0, 1, 2].map(|_| proptest::sample::select(nulls.to_vec()));
     let rows = rates.prop_flat_map(|rates| {
-        let value = |rate| (0..10_usize, 0..4_usize).prop_map(move |(n, v)| (n >= rate).then_some(v));
+        let value =
+            |rate| (0..10_usize, 0..4_usize).prop_map(move |(n, v)| (n >= rate).then_some(v));
         let row = ((0..4_u8).prop_map(|n| n > 0), rates.map(value));
         proptest::collection::vec(row, 0..24)
     });
