@@ -114,9 +114,13 @@ impl Seek {
             if K::decode(&encoded, columns)? != *key {
                 return Err("it loses something in the keyset's types".into());
             }
-            Ok(encoded.into_iter().map(|raw| raw.map(Raw)).collect())
+            Ok(encoded)
         };
-        encoded().map_err(|why| self.fault(|keyset| Kind::Key { keyset, why }))
+        let encoded = encoded().map_err(|why| self.fault(|keyset| Kind::Key { keyset, why }))?;
+        for (value, column) in encoded.iter().zip(columns) {
+            self.check_null(column, value.is_none())?;
+        }
+        Ok(encoded.into_iter().map(|raw| raw.map(Raw)).collect())
     }
 }
 

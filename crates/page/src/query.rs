@@ -250,12 +250,7 @@ impl<'q> Query<'q> {
             let ours = self.columns();
             for (n, column) in ours.iter().enumerate() {
                 let value: Option<IsNotNull> = row.try_get(offset + n).map_err(Kind::Database)?;
-                if value.is_none() && column.nulls().is_none() {
-                    return Err(self.seek.fault(|keyset| Kind::Null {
-                        keyset,
-                        column: column.expression().to_owned(),
-                    }));
-                }
+                self.seek.check_null(column, value.is_none())?;
             }
             let branch: i32 = row.try_get(offset + ours.len()).map_err(Kind::Database)?;
             if branch < reached {

@@ -1,6 +1,7 @@
 use http::Uri;
 
 use crate::error::Kind;
+use crate::keyset::Column;
 use crate::link::link;
 use crate::position::Position;
 use crate::value::Raw;
@@ -110,6 +111,15 @@ impl Seek {
             total,
             link,
         })
+    }
+
+    /// A NULL where none was declared would be passed over when the list is read on.
+    pub(crate) fn check_null(&self, column: &Column, is_null: bool) -> Result<(), PageError> {
+        if is_null && column.nulls().is_none() {
+            let column = column.expression().to_owned();
+            return Err(self.fault(|keyset| Kind::Null { keyset, column }));
+        }
+        Ok(())
     }
 
     pub(crate) fn fault(&self, kind: impl FnOnce(String) -> Kind) -> PageError {

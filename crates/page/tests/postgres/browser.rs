@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::future::ready;
 use std::num::NonZero;
 
 use http::Request;
@@ -42,6 +43,20 @@ impl<'l> List<'l> {
         query.fetch(client, id).await
     }
 
+    /// All ids, page by page from the end, which is found by going there.
+    pub(crate) async fn walk_back(&self, client: &Client, size: usize) -> Vec<i32> {
+        let mut page = self.page(client, size, None).await.unwrap();
+        while let Some(next) = page.next() {
+            page = self.page(client, size, Some(next)).await.unwrap();
+        }
+        let mut ids = page.items().to_vec();
+        while let Some(prev) = page.prev() {
+            page = self.page(client, size, Some(prev)).await.unwrap();
+            ids.splice(0..0, page.items().iter().copied());
+        }
+        ids
+    }
+
     /// All ids, page by page from the top.
     pub(crate) async fn walk(&self, client: &Client, size: usize) -> Vec<i32> {
         let mut ids = Vec::new();
@@ -71,7 +86,8 @@ pub(crate) async fn seek(
     let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
     let uri = format!("/list?limit={size}{cursor}");
     let layer = PageLayer::new(KeyRing::new([[7; 32]]).unwrap()).max_size(NonZero::<u16>::MAX);
-    let take = service_fn(async |request: Request<()>| Ok::<_, Infallible>(request.into_parts().0));
+    let take =
+        service_fn(|request: Request<()>| ready(Ok::<_, Infallible>(request.into_parts().0)));
     let request = Request::get(uri).body(()).unwrap();
     let parts = layer.layer(take).oneshot(request).await.unwrap();
     PageRequest::read(&parts)?.seek(keyset)

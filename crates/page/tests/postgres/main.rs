@@ -8,4 +8,9 @@
 mod browser;
 mod database;
 mod depth;
+mod faults;
+mod nulls;
 mod oracle;
+mod query;
+mod values;
+mod writes;

@@ -87,24 +87,9 @@ impl Case {
             ..List::of(&keyset, "list")
         };
         let sorted = self.sorted();
-        self.forward_and_back(client, &list, &sorted).await;
-        self.zig_zag(client, &list, &sorted).await;
-    }
-
-    async fn forward_and_back(&self, client: &Client, list: &List<'_>, sorted: &[i32]) {
         assert_eq!(list.walk(client, self.size).await, sorted, "forward");
-
-        // The last page by the number of pages, and back from there.
-        let mut page = list.page(client, self.size, None).await.unwrap();
-        while let Some(next) = page.next() {
-            page = list.page(client, self.size, Some(next)).await.unwrap();
-        }
-        let mut ids = page.items().to_vec();
-        while let Some(prev) = page.prev() {
-            page = list.page(client, self.size, Some(prev)).await.unwrap();
-            ids.splice(0..0, page.items().iter().copied());
-        }
-        assert_eq!(ids, sorted, "backward");
+        assert_eq!(list.walk_back(client, self.size).await, sorted, "backward");
+        self.zig_zag(client, &list, &sorted).await;
     }
 
     async fn zig_zag(&self, client: &Client, list: &List<'_>, sorted: &[i32]) {
