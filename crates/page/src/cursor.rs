@@ -139,3 +139,120 @@ fn read(text: &[u8]) -> Option<(Position, u64)> {
     text.is_empty()
         .then_some((position, u64::from_be_bytes(*issued)))
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::{AHEAD, LONGEST, URL_SAFE_NO_PAD, open, read, seal, write};
+    use crate::position::Position;
+    use crate::value::Raw;
+    use crate::{Direction, KeyRing};
+
+    const DAY: u64 = 86_400;
+    const NOW: u64 = 1_800_000_000;
+
+    fn ring(secrets: &[[u8; 32]]) -> KeyRing {
+        KeyRing::new(secrets).unwrap()
+    }
+
+    fn at(key: &[Option<&'static [u8]>]) -> Position {
+        let raw = |value: &Option<&'static [u8]>| value.map(|v| Raw(Bytes::from_static(v)));
+        Position {
+            direction: Direction::Backward,
+            inclusive: true,
+            key: key.iter().map(raw).collect(),
+        }
+    }
+
+    #[test]
+    fn a_cursor_lives_from_its_issue_to_its_expiry() {
+        let ring = ring(&[[1; 32]]);
+        let text = seal(&ring, b"list", &at(&[None]), NOW).unwrap();
+        let opens = |now| open(&ring, b"list", &text, now, DAY).is_some();
+        assert!(opens(NOW) && opens(NOW + DAY) && !opens(NOW + DAY + 1));
+        assert!(opens(NOW - AHEAD) && !opens(NOW - AHEAD - 1));
+        assert!(!opens(0) && !opens(u64::MAX));
+        assert!(open(&ring, b"list", &text, NOW + DAY + 1, u64::MAX).is_some());
+    }
+
+    #[test]
+    fn a_cursor_is_the_same_for_the_same_place_time_and_scope_only() {
+        let secret = ring(&[[1; 32]]);
+        let text = seal(&secret, b"list", &at(&[Some(b"a")]), NOW);
+        assert_eq!(seal(&secret, b"list", &at(&[Some(b"a")]), NOW), text);
+        let others = [
+            seal(&secret, b"list", &at(&[Some(b"b")]), NOW),
+            seal(&secret, b"lisu", &at(&[Some(b"a")]), NOW),
+            seal(&secret, b"list", &at(&[Some(b"a")]), NOW + 1),
+            seal(&ring(&[[2; 32]]), b"list", &at(&[Some(b"a")]), NOW),
+        ];
+        let bytes = |text: &Option<String>| URL_SAFE_NO_PAD.decode(text.as_ref().unwrap()).unwrap();
+        for other in others {
+            // Not even the nonce is: two texts under one would tell their difference.
+            assert_ne!(bytes(&other)[1..25], bytes(&text)[1..25]);
+        }
+    }
+
+    #[test]
+    fn a_cursor_shows_nothing_of_the_key() {
+        let secret = b"a rather secret value";
+        let text = seal(&ring(&[[1; 32]]), b"list", &at(&[Some(secret)]), NOW).unwrap();
+        let bytes = URL_SAFE_NO_PAD.decode(text).unwrap();
+        assert!(
+            !bytes
+                .windows(4)
+                .any(|window| secret.windows(4).any(|w| w == window))
+        );
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_is_neither_made_nor_read() {
+        let ring = ring(&[[1; 32]]);
+        let position = |length| Position {
+            key: vec![Some(Raw(vec![7; length].into()))],
+            ..at(&[])
+        };
+        // 1 + 24 + 1 + 8 + 4 + 16 bytes besides, and four characters for three bytes.
+        let most = LONGEST / 4 * 3 - 54;
+        let longest = seal(&ring, b"", &position(most), NOW).unwrap();
+        assert_eq!(longest.len(), LONGEST);
+        assert_eq!(open(&ring, b"", &longest, NOW, DAY), Some(position(most)));
+        assert_eq!(seal(&ring, b"", &position(most + 1), NOW), None);
+        assert_eq!(open(&ring, b"", &"A".repeat(LONGEST), NOW, DAY), None);
+        assert_eq!(open(&ring, b"", &"A".repeat(10_000_000), NOW, DAY), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens_with_any_key_of_the_ring_that_sealed_it(
+            key in prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..40)), 0..5),
+            flags in any::<(bool, bool)>(),
+            scope in any::<Vec<u8>>(),
+            issued in any::<u64>(),
+        ) {
+            let direction = if flags.0 { Direction::Forward } else { Direction::Backward };
+            let key = key.into_iter().map(|v| v.map(|v| Raw(v.into()))).collect();
+            let position = Position { direction, inclusive: flags.1, key };
+            let text = seal(&ring(&[[2; 32]]), &scope, &position, issued).unwrap();
+            let three = ring(&[[1; 32], [2; 32], [3; 32]]);
+            prop_assert_eq!(open(&three, &scope, &text, issued, DAY), Some(position));
+            prop_assert_eq!(open(&ring(&[[1; 32]]), &scope, &text, issued, DAY), None);
+        }
+
+        #[test]
+        fn no_text_makes_opening_panic(text in any::<String>(), bytes in any::<Vec<u8>>()) {
+            let ring = ring(&[[1; 32]]);
+            prop_assert_eq!(open(&ring, b"", &text, NOW, DAY), None);
+            prop_assert_eq!(open(&ring, b"", &URL_SAFE_NO_PAD.encode(&bytes), NOW, DAY), None);
+            // Also not what an older version of ours may have sealed.
+            if let Some((position, issued)) = read(&bytes) {
+                let flags = bytes[0] & 3;
+                prop_assert_eq!(&write(&position, issued).unwrap()[1..], &bytes[1..]);
+                prop_assert_eq!(write(&position, issued).unwrap()[0], flags);
+            }
+        }
+    }
+}

@@ -123,6 +123,15 @@ impl Column {
         &self.expression
     }
 
+    /// The expression as one side of a comparison.
+    pub(crate) fn operand(&self) -> Cow<'_, str> {
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+        if self.expression.chars().all(is_name) {
+            return Cow::Borrowed(&self.expression);
+        }
+        Cow::Owned(format!("({})", self.expression))
+    }
+
     pub(crate) const fn ty(&self) -> &Type {
         &self.ty
     }

@@ -94,15 +94,15 @@ impl<'k> Keys<'k> {
                 continue;
             };
             let is_last = run.end == self.keys.len();
-            let expression = first.column.expression();
+            let operand = first.column.operand();
             if first.parameter.is_some() {
                 let beyond = self.beyond(run, is_last && self.position.inclusive);
                 ranges.push(self.tied_before(run, beyond));
                 if first.nulls == Some(Nulls::Last) {
-                    ranges.push(self.tied_before(run, format!("{expression} IS NULL")));
+                    ranges.push(self.tied_before(run, format!("{operand} IS NULL")));
                 }
             } else if first.nulls == Some(Nulls::First) {
-                ranges.push(self.tied_before(run, format!("{expression} IS NOT NULL")));
+                ranges.push(self.tied_before(run, format!("{operand} IS NOT NULL")));
             }
         }
         ranges
@@ -124,7 +124,7 @@ impl<'k> Keys<'k> {
             (true, false) => "<",
             (true, true) => "<=",
         };
-        let columns: Vec<_> = self.of(run).map(|key| key.column.expression()).collect();
+        let columns: Vec<_> = self.of(run).map(|key| key.column.operand()).collect();
         let parameters = self.of(run).filter_map(|key| key.parameter);
         let parameters: Vec<_> = parameters.map(|number| format!("${number}")).collect();
         let (columns, parameters) = (columns.join(", "), parameters.join(", "));
@@ -141,10 +141,133 @@ impl<'k> Keys<'k> {
 
 impl Key<'_> {
     fn ties(&self) -> String {
-        let expression = self.column.expression();
+        let operand = self.column.operand();
         match self.parameter {
-            Some(number) => format!("{expression} = ${number}"),
-            None => format!("{expression} IS NULL"),
+            Some(number) => format!("{operand} = ${number}"),
+            None => format!("{operand} IS NULL"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tokio_postgres::types::Type;
+
+    use super::branches;
+    use crate::position::Position;
+    use crate::value::Raw;
+    use crate::{Column, Direction, Keyset, Unique};
+
+    fn up(name: &'static str) -> Column {
+        Column::asc(name, Type::INT4)
+    }
+
+    fn down(name: &'static str) -> Column {
+        Column::desc(name, Type::INT4)
+    }
+
+    fn id() -> Unique {
+        Unique::asc("id", Type::INT4)
+    }
+
+    /// The conditions after a row whose columns are NULL where `key` has an `n`.
+    fn read<const N: usize>(
+        columns: [Column; N],
+        key: &str,
+        direction: Direction,
+        inclusive: bool,
+    ) -> Vec<String> {
+        let keyset = Keyset::new("test", columns, id());
+        let value = |c| (c != 'n').then(|| Raw(Bytes::new()));
+        let position = Position {
+            direction,
+            inclusive,
+            key: key.chars().map(value).collect(),
+        };
+        branches(keyset.columns(), &position, 3)
+    }
+
+    fn forward<const N: usize>(columns: [Column; N], key: &str) -> Vec<String> {
+        read(columns, key, Direction::Forward, false)
+    }
+
+    fn backward<const N: usize>(columns: [Column; N], key: &str) -> Vec<String> {
+        read(columns, key, Direction::Backward, false)
+    }
+
+    #[test]
+    fn one_direction_is_one_row_value() {
+        assert_eq!(forward([], "v"), ["id > $3"]);
+        assert_eq!(backward([], "v"), ["id < $3"]);
+        assert_eq!(forward([up("a")], "vv"), ["(a, id) > ($3, $4)"]);
+        assert_eq!(backward([up("a")], "vv"), ["(a, id) < ($3, $4)"]);
+        let with = read([up("a")], "vv", Direction::Forward, true);
+        assert_eq!(with, ["(a, id) >= ($3, $4)"]);
+        // NULLs that lie behind are passed over.
+        let first = [up("a").nulls_first(), up("b").nulls_first()];
+        assert_eq!(forward(first, "vvv"), ["(a, b, id) > ($3, $4, $5)"]);
+        let last = [up("a").nulls_last(), up("b").nulls_last()];
+        assert_eq!(backward(last, "vvv"), ["(a, b, id) < ($3, $4, $5)"]);
+    }
+
+    #[test]
+    fn where_the_direction_turns_the_ties_come_first() {
+        let turned = ["a = $3 AND id > $4", "a < $3"];
+        assert_eq!(forward([down("a")], "vv"), turned);
+        let with = read([down("a")], "vv", Direction::Forward, true);
+        assert_eq!(with, ["a = $3 AND id >= $4", "a < $3"]);
+        let twice = [
+            "a = $3 AND b = $4 AND id > $5",
+            "a = $3 AND b < $4",
+            "a > $3",
+        ];
+        assert_eq!(forward([up("a"), down("b")], "vvv"), twice);
+    }
+
+    #[test]
+    fn few_ties_are_read_in_one_scan() {
+        let one = "a <= $3 AND ((a < $3) OR (a = $3 AND id > $4))";
+        assert_eq!(forward([down("a").few_ties()], "vv"), [one]);
+        let back =
+            "(a, b) >= ($3, $4) AND (((a, b) > ($3, $4)) OR (a = $3 AND b = $4 AND id <= $5))";
+        let columns = [down("a"), down("b").few_ties()];
+        assert_eq!(read(columns, "vvv", Direction::Backward, true), [back]);
+        // It would have to read those that tie on the first.
+        let later = [up("a"), down("b").few_ties()];
+        assert_eq!(forward(later, "vvv").len(), 3);
+        let nulls = [down("a").few_ties().nulls_last()];
+        assert_eq!(forward(nulls, "vv").len(), 3);
+    }
+
+    #[test]
+    fn nulls_that_lie_ahead_are_a_range_of_their_own() {
+        let last = || [up("a").nulls_last()];
+        assert_eq!(forward(last(), "vv"), ["(a, id) > ($3, $4)", "a IS NULL"]);
+        assert_eq!(forward(last(), "nv"), ["a IS NULL AND id > $3"]);
+        let back = ["a IS NULL AND id < $3", "a IS NOT NULL"];
+        assert_eq!(backward(last(), "nv"), back);
+        assert_eq!(backward(last(), "vv"), ["(a, id) < ($3, $4)"]);
+        let within = [
+            "a = $3 AND (b, id) > ($4, $5)",
+            "a = $3 AND b IS NULL",
+            "a > $3",
+        ];
+        assert_eq!(forward([up("a"), up("b").nulls_last()], "vvv"), within);
+        let between = ["a = $3 AND b IS NULL AND id > $4", "a > $3"];
+        assert_eq!(forward([up("a"), up("b").nulls_last()], "vnv"), between);
+    }
+
+    #[test]
+    fn an_expression_is_compared_as_a_whole() {
+        let either = [Column::asc("a OR b", Type::BOOL)];
+        assert_eq!(forward(either, "vv"), ["((a OR b), id) > ($3, $4)"]);
+        let either = [Column::desc("a OR b", Type::BOOL).nulls_last()];
+        let ranges = [
+            "(a OR b) = $3 AND id > $4",
+            "(a OR b) < $3",
+            "(a OR b) IS NULL",
+        ];
+        assert_eq!(forward(either, "vv"), ranges);
     }
 }

@@ -35,9 +35,11 @@ where
     }
 
     fn call(&mut self, mut req: Request<B>) -> Self::Future {
+        // A nested router has cut the path; a layer around it has seen all of it.
+        let outer: Option<&Asked> = req.extensions().get();
         let asked = Asked {
             settings: Arc::clone(&self.settings),
-            uri: req.uri().clone(),
+            uri: outer.map_or_else(|| req.uri().clone(), |outer| outer.uri.clone()),
         };
         req.extensions_mut().insert(asked);
         self.inner.call(req)

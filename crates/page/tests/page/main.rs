@@ -2,6 +2,7 @@
 
 #![cfg(feature = "axum")]
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test that cannot be set up should panic"
 )]
@@ -27,6 +28,7 @@ use towerblock_testkit::laws::{obeys_the_service_contract, shares_state_across_r
 
 const BAD_CURSOR: &str = r#"{"type":"urn:towerblock:invalid-cursor","title":"Bad Request","status":400,"detail":"the cursor is not valid here"}"#;
 
+const ONE: NonZero<u16> = NonZero::new(1).unwrap();
 const OLD: [u8; 32] = [1; 32];
 const NEW: [u8; 32] = [2; 32];
 
@@ -279,6 +281,16 @@ async fn links_hold_under_a_nested_router() {
         link.starts_with("</api/v1/things?limit=8&cursor="),
         "{link}"
     );
+
+    // Also when the nested one has a layer of its own, whose settings then hold.
+    let api = Router::new()
+        .route("/things", get(things))
+        .layer(layer().max_size(ONE));
+    let app = Router::new().nest("/api/v1", api).layer(layer());
+    let answer = send(app, request("/api/v1/things")).await;
+    assert_eq!(answer.json["items"], json!([9]));
+    let link = answer.headers["link"].to_str().unwrap();
+    assert!(link.starts_with("</api/v1/things?cursor="), "{link}");
 }
 
 #[tokio::test]

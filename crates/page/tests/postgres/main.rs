@@ -1,6 +1,7 @@
 //! Pages of rows in a real PostgreSQL.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test that cannot be set up should panic"
 )]

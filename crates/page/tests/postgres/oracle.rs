@@ -35,13 +35,21 @@ const KINDS: [(&str, Type, [&str; 4]); 5] = [
 struct Case {
     keys: Vec<Key>,
     id_descends: bool,
-    /// The id, whose list the row is of, and a value of each key or NULL.
-    rows: Vec<(i32, bool, [Option<usize>; 3])>,
+    rows: Vec<Row>,
     /// Whether there is an index in the order of the list, which then has to be used.
     indexed: bool,
     size: usize,
     /// How the zig-zag goes on: forward or backward, with pages of which size.
     steps: Vec<(bool, usize)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    id: i32,
+    /// Of the list, and not of another in the same table.
+    mine: bool,
+    /// Of each key, or NULL.
+    values: [Option<usize>; 3],
 }
 
 #[derive(Clone, Debug)]
@@ -155,7 +163,7 @@ impl Case {
             write!(sql, ", k{n} {}{not_null}", KINDS[key.kind].0).unwrap();
         }
         sql += ");";
-        for (id, mine, values) in &self.rows {
+        for Row { id, mine, values } in &self.rows {
             write!(sql, "INSERT INTO list VALUES ({id}, {mine}").unwrap();
             for (n, key) in self.keys.iter().enumerate() {
                 let literal = self
@@ -197,20 +205,14 @@ impl Case {
 
     /// By an order that knows nothing of SQL.
     fn sorted(&self) -> Vec<i32> {
-        let mut rows: Vec<_> = self.rows.iter().filter(|row| row.1).collect();
+        let mut rows: Vec<_> = self.rows.iter().filter(|row| row.mine).collect();
         rows.sort_by(|a, b| {
             let keys = self.keys.iter().enumerate().map(|(n, key)| {
-                let place = |row: &(i32, bool, [Option<usize>; 3])| {
-                    let value = self.value(row.2, n);
-                    let text = value.map(|value| KINDS[key.kind].2[value]);
-                    // Equal literals are equal values; the others are in order.
-                    value.map(|value| {
-                        KINDS[key.kind]
-                            .2
-                            .iter()
-                            .position(|t| Some(*t) == text)
-                            .unwrap_or(value)
-                    })
+                // Equal literals are equal values; the others are in order.
+                let place = |row: &Row| {
+                    let (.., literals) = &KINDS[key.kind];
+                    let value = literals[self.value(row.values, n)?];
+                    literals.iter().position(|literal| *literal == value)
                 };
                 match (place(a), place(b), key.nulls) {
                     (None, None, _) => Ordering::Equal,
@@ -220,16 +222,15 @@ impl Case {
                     (Some(a), Some(b), _) => a.cmp(&b),
                 }
             });
-            let ids = if self.id_descends {
-                b.0.cmp(&a.0)
-            } else {
-                a.0.cmp(&b.0)
+            let ids = match self.id_descends {
+                true => b.id.cmp(&a.id),
+                false => a.id.cmp(&b.id),
             };
             keys.chain([ids])
                 .find(|order| order.is_ne())
                 .unwrap_or(Ordering::Equal)
         });
-        rows.iter().map(|row| row.0).collect()
+        rows.iter().map(|row| row.id).collect()
     }
 }
 
@@ -266,10 +267,11 @@ fn case() -> impl Strategy<Value = Case> {
             // Ids in an order of their own.
             let mut order: Vec<i32> = (0..count).collect();
             order.sort_by_key(|n| (u64::from(n.unsigned_abs()) + 1).wrapping_mul(seed | 1));
-            let rows = order
-                .into_iter()
-                .zip(rows)
-                .map(|(id, (mine, values))| (id, mine, values));
+            let rows =
+                order
+                    .into_iter()
+                    .zip(rows)
+                    .map(|(id, (mine, values))| Row { id, mine, values });
             Case {
                 keys,
                 id_descends,

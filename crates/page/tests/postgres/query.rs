@@ -158,6 +158,37 @@ async fn the_order_is_that_of_the_keyset_whatever_the_columns_are_called() {
 }
 
 #[tokio::test]
+async fn a_column_may_be_any_expression() {
+    let client = prepared(
+        "CREATE TABLE list (id int4 PRIMARY KEY, name text);
+         INSERT INTO list VALUES (1, 'b'), (2, 'A'), (3, NULL), (4, 'a'), (5, 'B'), (6, NULL)",
+    )
+    .await;
+    let name = || Column::asc(r#"name COLLATE "en-x-icu""#, Type::TEXT);
+    let missing = || Column::desc("name IS NULL", Type::BOOL);
+    let unique = || Unique::desc("id", Type::INT4);
+    for (columns, sorted) in [
+        (vec![name().nulls_last()], [4, 2, 1, 5, 6, 3]),
+        (vec![missing()], [6, 3, 5, 4, 2, 1]),
+        (
+            vec![missing().few_ties(), name().nulls_first()],
+            [6, 3, 4, 2, 1, 5],
+        ),
+        (
+            vec![Column::desc("name = 'a' OR id = 5", Type::BOOL).nulls_last()],
+            [5, 4, 2, 1, 6, 3],
+        ),
+    ] {
+        let keyset = Keyset::new("expression/1", columns, unique());
+        let list = List::of(&keyset, "list");
+        for size in 1..=3 {
+            assert_eq!(list.walk(&client, size).await, sorted, "{keyset:?}");
+            assert_eq!(list.walk_back(&client, size).await, sorted, "{keyset:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_list_in_memory_has_the_same_cursors() {
     let client = prepared(
         "CREATE TABLE list (id int4 PRIMARY KEY, rank int8);

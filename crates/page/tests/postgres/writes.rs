@@ -35,7 +35,7 @@ enum Write {
 }
 
 /// Between two pages another connection inserts and deletes rows. Whatever it does, a row
-/// that was there all the time is shown once, and none is shown twice.
+/// that was there all the time, and stayed in its place, is shown once.
 #[test]
 fn rows_that_nobody_touches_are_shown_once() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
