@@ -95,6 +95,24 @@ async fn rows_are_counted_up_to_a_cap_and_only_when_asked() {
 }
 
 #[tokio::test]
+async fn a_filter_holds_on_every_page_whatever_it_is_made_of() {
+    let client =
+        prepared("CREATE TABLE list AS SELECT id, id % 2 AS odd FROM generate_series(1, 9) AS id")
+            .await;
+    let odd = Column::desc("odd", Type::INT4);
+    let turned = Keyset::new("list/2", [odd], Unique::asc("id", Type::INT4));
+    for (keyset, sorted) in [(newest(), [9, 7, 4, 3, 1]), (turned, [1, 3, 7, 9, 4])] {
+        let list = List {
+            filter: "odd = $1 AND id <> $2 OR id = 4",
+            parameters: &[(&1_i32, Type::INT4), (&5_i32, Type::INT4)],
+            ..List::of(&keyset, "list")
+        };
+        assert_eq!(list.walk(&client, 2).await, sorted);
+        assert_eq!(list.walk_back(&client, 2).await, sorted);
+    }
+}
+
+#[tokio::test]
 async fn statements_can_be_sent_in_a_way_of_ones_own() {
     let mut client =
         prepared("CREATE TABLE list AS SELECT id, id % 2 AS odd FROM generate_series(1, 9) AS id")
