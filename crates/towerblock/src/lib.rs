@@ -8,6 +8,7 @@
 //! | I want to … | module and feature |
 //! |---|---|
 //! | know which tenant is asking, and refuse the rest | `tenant` |
+//! | show a long list by pages | `page` |
 //! | answer what layers and handlers refuse | `respond` |
 //! | write a layer that refuses as the others do | `core` |
 //!
@@ -15,6 +16,8 @@
 //! stand, and what they cost.
 
 pub use towerblock_core as core;
+#[cfg(feature = "page")]
+pub use towerblock_page as page;
 #[cfg(feature = "respond")]
 pub use towerblock_respond as respond;
 #[cfg(feature = "tenant")]
@@ -25,6 +28,9 @@ pub use towerblock_tenant as tenant;
 pub mod docs {
     #[doc = include_str!("../docs/ordering.md")]
     pub mod ordering {}
+
+    #[doc = include_str!("../docs/page.md")]
+    pub mod page {}
 
     #[doc = include_str!("../docs/performance.md")]
     pub mod performance {}
