@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderValue, StatusCode};
 use subtle::ConstantTimeEq as _;
-use towerblock_core::ProblemBody;
+use towerblock_core::{ProblemBody, TenantId};
 use towerblock_respond::Refused;
 
 use crate::reply::invalid;
@@ -52,14 +52,22 @@ fn is_meant_for_us(parts: &Parts) -> bool {
     })
 }
 
-/// The calling user.
+/// The calling user: whom the token is for, or whom a request of this machine names.
 #[derive(Debug)]
 pub(crate) struct User(pub(crate) String);
 
-impl<S: Sync> FromRequestParts<S> for User {
+impl FromRequestParts<Shared> for User {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Refused> {
+        if let Some(token) = bearer(parts) {
+            let subject = state.secrets.subject(token);
+            // A user of one tenant is nobody to another, also where the host names it.
+            let here = parts.extensions.get::<TenantId>().map(TenantId::as_str);
+            let subject = subject.filter(|subject| Some(&*subject.tenant) == here);
+            let user = subject.map(|subject| Self(subject.sub));
+            return user.ok_or_else(|| unauthorized("the token is for no user of this tenant"));
+        }
         let mut values = parts.headers.get_all("x-user-id").iter();
         let Some(value) = values.next().filter(|_| is_local(parts)) else {
             return Err(unauthorized("who is asking is not known"));
@@ -72,6 +80,14 @@ impl<S: Sync> FromRequestParts<S> for User {
             )),
         }
     }
+}
+
+/// The JSON Web Token of a request, by its looks; whether it is any good is not asked yet.
+fn bearer(parts: &Parts) -> Option<&str> {
+    let value = parts.headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let is_token = scheme.eq_ignore_ascii_case("bearer") && token.split('.').count() == 3;
+    is_token.then_some(token.trim_start_matches(' '))
 }
 
 /// The caller may see and do what only an admin may.

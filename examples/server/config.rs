@@ -9,6 +9,11 @@ use clap::{CommandFactory as _, Parser};
 use http::HeaderValue;
 use tokio_postgres::config::SslMode;
 
+use crate::secrets::SecretKey;
+
+/// While they are rotated there are two.
+const MOST_SECRETS: usize = 8;
+
 /// A multi-tenant plugin marketplace on Towerblock, to explore and to measure.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "server", version, max_term_width = 100)]
@@ -47,6 +52,12 @@ pub struct Config {
     /// Connections to each replica, at most.
     #[arg(long, env, default_value = "30", value_parser = connections)]
     pub database_replica_pool_max: u32,
+
+    /// Comma-separated secrets in base64, 1 to 8 of at least 32 bytes, the same on all
+    /// instances: the first seals cursors, all open them and verify tokens (HS256).
+    /// Default: a random one, so cursors end with this process and no token is valid.
+    #[arg(long, env, hide_env_values = true, value_delimiter = ',', value_parser = SecretKey::parse)]
+    pub secret_keys: Vec<SecretKey>,
 
     /// Comma-separated origins that may call from a browser, such as `https://example.com`.
     /// Default: none.
@@ -101,6 +112,11 @@ impl Config {
             let line = "DATABASE_READ_REPLICAS is set: DATABASE_URL must name their primary";
             return Err((line.to_owned(), 2));
         }
+        let secrets = config.secret_keys.len();
+        if secrets > MOST_SECRETS {
+            let line = format!("SECRET_KEYS with {secrets} secrets: expected 1 to {MOST_SECRETS}");
+            return Err((line, 2));
+        }
         Ok(config)
     }
 
@@ -126,10 +142,10 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A value as it may be shown on one line: without the password of a URL, and of a token
+/// A value as it may be shown on one line: without the password of a URL, and of a secret
 /// only its length.
 fn shown(variable: &str, value: &str) -> String {
-    if variable == "ADMIN_TOKEN" {
+    if matches!(variable, "ADMIN_TOKEN" | "SECRET_KEYS") {
         return format!("({} characters)", value.chars().count());
     }
     let masked = value.split_once("://").and_then(|(scheme, rest)| {

@@ -5,10 +5,10 @@ mod config;
 mod demo;
 mod memory;
 mod metrics;
-mod paging;
 mod postgres;
 mod reply;
 mod routes;
+mod secrets;
 mod serve;
 mod stack;
 mod start;
@@ -16,4 +16,5 @@ mod state;
 mod store;
 
 pub use self::config::{Config, Database, Secret};
+pub use self::secrets::SecretKey;
 pub use self::start::{around, in_memory, run};

@@ -2,19 +2,17 @@
 //! rest. It pretends to be no SQL.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use towerblock_core::{Metric, Reason, Rejected, Stats, Value};
+use towerblock_page::{Page, Seek};
 use towerblock_tenant::Tenant;
 
 use crate::demo;
-use crate::store::{
-    Draft, Package, Plugin, Position, Positioned, Profile, Store, StoreError, Window,
-};
+use crate::store::{Draft, Package, Plugin, Position, Profile, Store, StoreError};
 
 /// Rows of one kind that one tenant may hold, of some 20 kB at most: memory is bounded by
 /// the tenants there are.
@@ -43,7 +41,7 @@ impl MemoryStore {
             demo::plugins(tenant).for_each(|plugin| shelf.put(plugin));
             Mutex::new(shelf)
         };
-        let packages = demo::packages().map(|package| (package.position(), package));
+        let packages = demo::packages().map(|row| ((row.created_at, row.id), row));
         Self {
             shelves: tenants.iter().map(|t| (t.key, shelf(t))).collect(),
             packages: packages.collect(),
@@ -61,7 +59,7 @@ impl MemoryStore {
 
 impl Shelf {
     fn put(&mut self, plugin: Plugin) {
-        let position = plugin.position();
+        let position = (plugin.created_at, plugin.id);
         self.positions.insert(plugin.id, position);
         self.plugins.insert(position, plugin);
     }
@@ -77,12 +75,12 @@ impl Store for MemoryStore {
         &self,
         tenant: &Tenant,
         team: Option<i64>,
-        window: Window,
-    ) -> Result<Vec<Plugin>, StoreError> {
+        page: &Seek,
+    ) -> Result<Page<Plugin>, StoreError> {
         let shelf = self.shelf(tenant)?;
-        let wanted = |plugin: &&Plugin| team.is_none_or(|team| plugin.team_id == team);
-        let rows = newest(&shelf.plugins, window.after).filter(wanted);
-        Ok(rows.take(window.limit).cloned().collect())
+        let wanted = |plugin: &Plugin| team.is_none_or(|team| plugin.team_id == team);
+        let pick = |_, plugin: &Plugin| wanted(plugin).then(|| plugin.clone());
+        Ok(page.page_of_map(&shelf.plugins, pick)?)
     }
 
     async fn plugin(&self, tenant: &Tenant, id: i64) -> Result<Option<Plugin>, StoreError> {
@@ -149,9 +147,9 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn packages(&self, window: Window) -> Result<Vec<Package>, StoreError> {
-        let rows = newest(&self.packages, window.after);
-        Ok(rows.take(window.limit).cloned().collect())
+    async fn packages(&self, page: &Seek) -> Result<Page<Package>, StoreError> {
+        let pick = |_, package: &Package| Some(package.clone());
+        Ok(page.page_of_map(&self.packages, pick)?)
     }
 
     fn is_ready(&self) -> bool {
@@ -165,13 +163,6 @@ impl Stats for MemoryStore {
     }
 
     fn read(&self, _: &mut dyn FnMut(&'static Metric, &str, Value)) {}
-}
-
-fn newest<T>(rows: &BTreeMap<Position, T>, after: Option<Position>) -> impl Iterator<Item = &T> {
-    let end = after.map_or(Bound::Unbounded, Bound::Excluded);
-    rows.range((Bound::Unbounded, end))
-        .rev()
-        .map(|(_, row)| row)
 }
 
 /// As exact as a cursor and a database are.

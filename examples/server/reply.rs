@@ -9,7 +9,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LINK};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 use towerblock_core::{ProblemBody, Reason, Rejected};
+use towerblock_page::Page;
 use towerblock_respond::Refused;
 
 /// For a body of [`BODY_LIMIT`](crate::stack::BODY_LIMIT) bytes.
@@ -48,6 +49,19 @@ pub(crate) fn cacheable(
     };
     response.headers_mut().typed_insert(tag);
     response.headers_mut().insert(CACHE_CONTROL, cache_control);
+    Ok(response)
+}
+
+/// A page of a list, and the way to those beside it.
+pub(crate) fn listing(
+    request: &HeaderMap,
+    cache_control: HeaderValue,
+    page: &Page<impl Serialize>,
+) -> Result<Response, Refused> {
+    let mut response = cacheable(request, cache_control, page)?;
+    if let Some(link) = page.link() {
+        response.headers_mut().insert(LINK, link.clone());
+    }
     Ok(response)
 }
 

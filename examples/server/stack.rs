@@ -21,8 +21,9 @@ use tower_http::cors::CorsLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 use towerblock_core::{ProblemBody, Reason, Rejected};
+use towerblock_page::PageLayer;
 use towerblock_respond::{Refused, RespondLayer};
-use towerblock_tenant::{GuardedHeader, InvalidDomain, Subdomain, TenantLayer};
+use towerblock_tenant::{GuardedHeader, Subdomain, TenantLayer};
 use tracing::field::Empty;
 
 use crate::caller::is_local;
@@ -41,7 +42,7 @@ const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 
 /// The whole application: probes and admin routes, and the tenants' behind the stack.
-pub(crate) fn app(state: Shared, origins: Vec<HeaderValue>) -> Result<Router, InvalidDomain> {
+pub(crate) fn app(state: Shared, origins: Vec<HeaderValue>) -> Result<Router, BoxError> {
     let tenants = around(routes::tenants(), &state, origins)?;
     // Probes stand outside everything: they must answer when nothing else does.
     let operators = routes::operators().method_not_allowed_fallback(no_method);
@@ -53,10 +54,13 @@ pub(crate) fn around(
     routes: Router<Shared>,
     state: &Shared,
     origins: Vec<HeaderValue>,
-) -> Result<Router<Shared>, InvalidDomain> {
+) -> Result<Router<Shared>, BoxError> {
     let who_is_asking = TenantLayer::new(Arc::clone(&state.registry))
         .resolver(Subdomain::of(["localhost"])?)
+        .resolver(state.secrets.tenant_claim()?)
         .resolver(GuardedHeader::new(TENANT_ID, is_local));
+
+    let pages = PageLayer::new(state.secrets.key_ring()?);
 
     let stack = ServiceBuilder::new()
         // First of all, so that whatever is logged below carries the request's id; one
@@ -91,6 +95,8 @@ pub(crate) fn around(
         // Next to the handler: it sees whole bodies, and everything outside the sizes
         // that go over the wire.
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE)))
+        // Next to the handlers that read it; it changes no answer.
+        .layer(pages)
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
 
     let unknown = async || about(StatusCode::NOT_FOUND, "no such page");

@@ -40,14 +40,15 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
             let store = PostgresStore::new(&config, primary);
             let registry = Registry::new(store.tenants());
             tasks.spawn(Arc::clone(&store).supervise());
-            Arc::new(State::new(&config, store, registry))
+            Arc::new(State::new(&config, store, registry)?)
         }
-        _ => memory(&config, usize::MAX),
+        _ => memory(&config, usize::MAX)?,
     };
     tasks.spawn(upkeep(Arc::clone(&state)));
-    let app = stack::app(Arc::clone(&state), config.cors_origins)?;
+    let app = stack::app(Arc::clone(&state), config.cors_origins.clone())?;
 
-    announce(&state, listener.local_addr()?, &place)?;
+    let has_secrets = !config.secret_keys.is_empty();
+    announce(&state, listener.local_addr()?, &place, has_secrets)?;
     serve::until(stop, listener, app, &state).await;
     Ok(())
 }
@@ -56,10 +57,10 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
 ///
 /// # Errors
 ///
-/// Never, unless the stack's own base domain were wrong.
+/// When the system has no random bytes for a secret.
 pub fn in_memory(config: &Config, tenants: usize) -> Result<Router, BoxError> {
-    let state = memory(config, tenants);
-    Ok(stack::app(state, config.cors_origins.clone())?)
+    let state = memory(config, tenants)?;
+    stack::app(state, config.cors_origins.clone())
 }
 
 /// The server's stack around other routes.
@@ -68,17 +69,17 @@ pub fn in_memory(config: &Config, tenants: usize) -> Result<Router, BoxError> {
 ///
 /// As [`in_memory`].
 pub fn around(routes: Router, config: &Config, tenants: usize) -> Result<Router, BoxError> {
-    let state = memory(config, tenants);
+    let state = memory(config, tenants)?;
     let origins = config.cors_origins.clone();
     let routes = stack::around(routes.with_state(()), &state, origins)?;
     Ok(routes.with_state(state))
 }
 
-fn memory(config: &Config, tenants: usize) -> Shared {
+fn memory(config: &Config, tenants: usize) -> Result<Shared, BoxError> {
     let tenants: Vec<Tenant> = demo::tenants().take(tenants).collect();
     let store = Arc::new(MemoryStore::new(&tenants));
     let registry = Registry::new(MemoryTenants::from_iter(tenants));
-    Arc::new(State::new(config, store, registry))
+    Ok(Arc::new(State::new(config, store, registry)?))
 }
 
 /// Fills in the database that the environment leaves open; says which it is, and what to
@@ -113,12 +114,23 @@ async fn upkeep(state: Shared) {
     }
 }
 
-fn announce(state: &Shared, address: SocketAddr, place: &str) -> std::io::Result<()> {
+fn announce(
+    state: &Shared,
+    address: SocketAddr,
+    place: &str,
+    has_secrets: bool,
+) -> std::io::Result<()> {
     let port = address.port();
     let mut out = std::io::stdout().lock();
     writeln!(out, "instance {}, database: {place}", state.instance)?;
     writeln!(out, "listening on http://{address}")?;
     writeln!(out, "try: curl http://acme.localhost:{port}/api/v1/plugins")?;
+    if !has_secrets {
+        writeln!(
+            out,
+            "cursors end with this process, and no token is valid; set SECRET_KEYS to change it"
+        )?;
+    }
     if state.admin_token.is_none() {
         writeln!(
             out,

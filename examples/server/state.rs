@@ -5,11 +5,12 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use towerblock_core::Stats;
+use towerblock_core::{BoxError, Stats};
 use towerblock_tenant::Registry;
 
 use crate::config::{Config, Secret};
 use crate::metrics::HttpMetrics;
+use crate::secrets::Secrets;
 use crate::store::Store;
 
 /// The state of the router.
@@ -20,29 +21,35 @@ pub(crate) struct State {
     pub(crate) registry: Arc<Registry>,
     pub(crate) metrics: HttpMetrics,
     pub(crate) admin_token: Option<Secret>,
+    pub(crate) secrets: Secrets,
     pub(crate) instance: String,
     pub(crate) started: Instant,
     pub(crate) connections: AtomicUsize,
 }
 
 impl State {
-    pub(crate) fn new(config: &Config, store: Arc<dyn Store>, registry: Registry) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        store: Arc<dyn Store>,
+        registry: Registry,
+    ) -> Result<Self, BoxError> {
         let pid = std::process::id();
         let named = || {
             let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
             let host = host.as_deref().map_or("server", str::trim);
             format!("{host}-{pid}")
         };
-        Self {
+        Ok(Self {
             store,
             // So long may a tenant go on that was suspended by somebody else.
             registry: Arc::new(registry.ttl(Duration::from_secs(10))),
             metrics: HttpMetrics::new(),
             admin_token: config.admin_token.clone(),
+            secrets: Secrets::new(&config.secret_keys)?,
             instance: config.instance_id.clone().unwrap_or_else(named),
             started: Instant::now(),
             connections: AtomicUsize::new(0),
-        }
+        })
     }
 
     /// All that has numbers to show.

@@ -1,21 +1,24 @@
 //! Where the data lives, as the handlers see it.
 
+use std::sync::LazyLock;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use towerblock_core::{Rejected, Stats};
+use towerblock_page::{Column, Keyset, Page, PageError, Seek, Type, Unique};
 use towerblock_tenant::Tenant;
 
 /// The data of all tenants. Every call says whose data it means.
 #[async_trait]
 pub(crate) trait Store: Stats + 'static {
-    /// The newest plugins, or those of one team, that come after the position.
+    /// A page of the newest plugins, or of those of one team.
     async fn plugins(
         &self,
         tenant: &Tenant,
         team: Option<i64>,
-        window: Window,
-    ) -> Result<Vec<Plugin>, StoreError>;
+        page: &Seek,
+    ) -> Result<Page<Plugin>, StoreError>;
 
     async fn plugin(&self, tenant: &Tenant, id: i64) -> Result<Option<Plugin>, StoreError>;
 
@@ -41,31 +44,21 @@ pub(crate) trait Store: Stats + 'static {
         profile: Profile,
     ) -> Result<(), StoreError>;
 
-    /// The packages that all tenants share, newest first.
-    async fn packages(&self, window: Window) -> Result<Vec<Package>, StoreError>;
+    /// A page of the newest packages, which all tenants share.
+    async fn packages(&self, page: &Seek) -> Result<Page<Package>, StoreError>;
 
     /// Whether the data is there and answers.
     fn is_ready(&self) -> bool;
 }
 
-/// One page: at most so many rows, from a position on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Window {
-    pub(crate) limit: usize,
-    pub(crate) after: Option<Position>,
-}
+/// The order of the lists, newest first; the id decides between equal times.
+pub(crate) static NEWEST: LazyLock<Keyset> = LazyLock::new(|| {
+    let created_at = Column::desc("created_at", Type::TIMESTAMPTZ);
+    Keyset::new("newest/1", [created_at], Unique::desc("id", Type::INT8))
+});
 
-/// The sort key of the lists, newest first; the id decides between equal times.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Position {
-    pub(crate) created_at: Timestamp,
-    pub(crate) id: i64,
-}
-
-/// A row of a list.
-pub(crate) trait Positioned {
-    fn position(&self) -> Position;
-}
+/// A row's key in that order.
+pub(crate) type Position = (Timestamp, i64);
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Plugin {
@@ -76,13 +69,6 @@ pub(crate) struct Plugin {
     pub(crate) version: String,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
-}
-
-impl Positioned for Plugin {
-    fn position(&self) -> Position {
-        let &Self { created_at, id, .. } = self;
-        Position { created_at, id }
-    }
 }
 
 /// A plugin as a client sends it.
@@ -122,18 +108,13 @@ pub(crate) struct Package {
     pub(crate) created_at: Timestamp,
 }
 
-impl Positioned for Package {
-    fn position(&self) -> Position {
-        let &Self { created_at, id, .. } = self;
-        Position { created_at, id }
-    }
-}
-
 /// A store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     #[error("statement failed")]
     Database(#[source] tokio_postgres::Error),
+    #[error("no page")]
+    Page(#[from] PageError),
     #[error("a statement returned no row")]
     NoRow,
     #[error("refused")]

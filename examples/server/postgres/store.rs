@@ -6,12 +6,13 @@ use moka::sync::Cache;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use towerblock_core::{Reason, Rejected};
+use towerblock_page::{Page, Seek};
 use towerblock_tenant::Tenant;
 
 use super::PostgresStore;
 use super::bind::{Binding, Mode, Parameter};
 use super::pool::Pool;
-use crate::store::{Draft, Package, Plugin, Profile, Store, StoreError, Window};
+use crate::store::{Draft, Package, Plugin, Profile, Store, StoreError};
 
 const COLUMNS: &str = "id, team_id, name, description, version, created_at, updated_at";
 
@@ -72,28 +73,22 @@ impl Store for PostgresStore {
         &self,
         tenant: &Tenant,
         team: Option<i64>,
-        window: Window,
-    ) -> Result<Vec<Plugin>, StoreError> {
+        page: &Seek,
+    ) -> Result<Page<Plugin>, StoreError> {
         let key = key(tenant)?;
-        let (limit, after) = limits(window);
-        let mut filter = "tenant_key = $2".to_owned();
-        let mut parameters: Vec<Parameter<'_>> = vec![(&limit, Type::INT8), (&key, Type::INT8)];
-        if let Some(team) = &team {
-            parameters.push((team, Type::INT8));
-            filter.push_str(" AND team_id = $3");
-        }
-        if let Some((created_at, id)) = &after {
-            let n = parameters.len();
-            parameters.push((created_at, Type::TIMESTAMPTZ));
-            parameters.push((id, Type::INT8));
-            filter.push_str(&format!(" AND (created_at, id) < (${}, ${})", n + 1, n + 2));
-        }
-        let statement = format!(
-            "SELECT {COLUMNS} FROM plugins WHERE {filter} ORDER BY created_at DESC, id DESC LIMIT $1"
-        );
+        let tenants: Parameter<'_> = (&key, Type::INT8);
+        let query = page.query(COLUMNS, "plugins");
+        let query = match &team {
+            None => query.filter("tenant_key = $1", &[tenants]),
+            Some(team) => {
+                let of_team = "tenant_key = $1 AND team_id = $2";
+                query.filter(of_team, &[tenants, (team, Type::INT8)])
+            }
+        };
+        let list = query.statement();
         let binding = Binding::of(tenant);
-        let rows = self.read(binding, &statement, &parameters).await?;
-        rows.iter().map(plugin).collect()
+        let rows = self.read(binding, &list.sql, &list.parameters).await?;
+        Ok(query.page(&rows, None, |row| Ok(plugin(row)?))?)
     }
 
     async fn plugin(&self, tenant: &Tenant, id: i64) -> Result<Option<Plugin>, StoreError> {
@@ -179,20 +174,12 @@ impl Store for PostgresStore {
         Ok(())
     }
 
-    async fn packages(&self, window: Window) -> Result<Vec<Package>, StoreError> {
-        let (limit, after) = limits(window);
-        let mut parameters: Vec<Parameter<'_>> = vec![(&limit, Type::INT8)];
-        let mut filter = "";
-        if let Some((created_at, id)) = &after {
-            parameters.push((created_at, Type::TIMESTAMPTZ));
-            parameters.push((id, Type::INT8));
-            filter = "WHERE (created_at, id) < ($2, $3)";
-        }
-        let statement = format!(
-            "SELECT id, name, summary, created_at FROM packages {filter}
-             ORDER BY created_at DESC, id DESC LIMIT $1"
-        );
-        let rows = self.read(Binding::Market, &statement, &parameters).await?;
+    async fn packages(&self, page: &Seek) -> Result<Page<Package>, StoreError> {
+        let query = page.query("id, name, summary, created_at", "packages");
+        let list = query.statement();
+        let rows = self
+            .read(Binding::Market, &list.sql, &list.parameters)
+            .await?;
         let package = |row: &Row| {
             Ok(Package {
                 id: row.try_get(0)?,
@@ -201,8 +188,7 @@ impl Store for PostgresStore {
                 created_at: row.try_get(3)?,
             })
         };
-        let packages: Result<_, _> = rows.iter().map(package).collect();
-        packages.map_err(StoreError::Database)
+        Ok(query.page(&rows, None, package)?)
     }
 
     fn is_ready(&self) -> bool {
@@ -215,11 +201,6 @@ impl Store for PostgresStore {
 fn key(tenant: &Tenant) -> Result<i64, Rejected> {
     let unknown = |_| Rejected::new("store", Reason::UnknownTenant);
     i64::try_from(tenant.key).map_err(unknown)
-}
-
-fn limits(window: Window) -> (i64, Option<(jiff::Timestamp, i64)>) {
-    let limit = i64::try_from(window.limit).unwrap_or(i64::MAX);
-    (limit, window.after.map(|p| (p.created_at, p.id)))
 }
 
 fn of_draft<'a>(key: &'a i64, draft: &'a Draft) -> [Parameter<'a>; 5] {

@@ -1,21 +1,20 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
+use towerblock_page::PageRequest;
 use towerblock_respond::Refused;
 
-use crate::paging::Page;
-use crate::reply::{SHARED, cacheable};
-use crate::routes::plugins::with_link;
+use crate::reply::{SHARED, listing};
 use crate::state::Shared;
+use crate::store::NEWEST;
 
 /// The packages that all tenants share.
 pub(crate) async fn list(
     State(state): State<Shared>,
-    page: Page,
+    page: PageRequest,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let packages = state.store.packages(page.window()).await?;
-    let listing = page.listing(packages);
-    let response = cacheable(&headers, SHARED, &listing)?;
-    Ok(with_link(response, listing.link))
+    let page = page.shared().seek(&NEWEST)?;
+    let packages = state.store.packages(&page).await?;
+    listing(&headers, SHARED, &packages)
 }

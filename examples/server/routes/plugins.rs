@@ -1,22 +1,22 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{LINK, LOCATION};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::LOCATION;
+use http::{HeaderMap, StatusCode};
+use towerblock_page::PageRequest;
 use towerblock_respond::Refused;
 use towerblock_tenant::CurrentTenant;
 
-use crate::paging::Page;
-use crate::reply::{Id, PRIVATE, Sent, cacheable, invalid, missing};
+use crate::reply::{Id, PRIVATE, Sent, cacheable, invalid, listing, missing};
 use crate::state::Shared;
-use crate::store::Draft;
+use crate::store::{Draft, NEWEST};
 
 const NO_PLUGIN: &str = "no such plugin";
 
 pub(crate) async fn list(
     State(state): State<Shared>,
     tenant: CurrentTenant,
-    page: Page,
+    page: PageRequest,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     newest(&state, &tenant, None, &page, &headers).await
@@ -26,7 +26,7 @@ pub(crate) async fn of_team(
     State(state): State<Shared>,
     tenant: CurrentTenant,
     Id(team): Id,
-    page: Page,
+    page: PageRequest,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     newest(&state, &tenant, Some(team), &page, &headers).await
@@ -36,20 +36,12 @@ async fn newest(
     state: &Shared,
     tenant: &CurrentTenant,
     team: Option<i64>,
-    page: &Page,
+    page: &PageRequest,
     headers: &HeaderMap,
 ) -> Result<Response, Refused> {
-    let plugins = state.store.plugins(tenant, team, page.window()).await?;
-    let listing = page.listing(plugins);
-    let response = cacheable(headers, PRIVATE, &listing)?;
-    Ok(with_link(response, listing.link))
-}
-
-pub(crate) fn with_link(mut response: Response, link: Option<HeaderValue>) -> Response {
-    if let Some(link) = link {
-        response.headers_mut().insert(LINK, link);
-    }
-    response
+    let page = page.seek(&NEWEST)?;
+    let plugins = state.store.plugins(tenant, team, &page).await?;
+    listing(headers, PRIVATE, &plugins)
 }
 
 pub(crate) async fn item(

@@ -26,8 +26,18 @@ impl Answer {
 
     /// The target of `Link: rel="next"`.
     pub(crate) fn next(&self) -> Option<&str> {
-        let link = self.header("link")?.strip_prefix('<')?;
-        link.strip_suffix(">; rel=\"next\"")
+        self.linked("next")
+    }
+
+    /// The target of `Link: rel="prev"`.
+    pub(crate) fn prev(&self) -> Option<&str> {
+        self.linked("prev")
+    }
+
+    fn linked(&self, relation: &str) -> Option<&str> {
+        let end = format!(">; rel=\"{relation}\"");
+        let mut links = self.header("link")?.split(", ");
+        links.find_map(|link| link.strip_prefix('<')?.strip_suffix(&*end))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::program::Server;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Returns when it is so, which nobody outside the server can be told.
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
@@ -36,7 +36,7 @@ fn usable(server: &Server, pool: &str, usable: u8) -> bool {
     send(server, head, "").body.contains(&metric)
 }
 
-async fn ready(server: &Server) {
+pub(crate) async fn ready(server: &Server) {
     until("ready", || probe(server, "/readyz") == 200).await;
 }
 

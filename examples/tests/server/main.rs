@@ -13,4 +13,6 @@ mod database;
 mod hostile;
 mod marketplace;
 mod program;
+mod secrets;
 mod stack;
+mod tenants;

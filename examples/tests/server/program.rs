@@ -78,7 +78,7 @@ fn command(environment: &[(&str, &str)]) -> Command {
     command
 }
 
-fn output(environment: &[(&str, &str)]) -> Output {
+pub(crate) fn output(environment: &[(&str, &str)]) -> Output {
     command(environment).output().unwrap()
 }
 
@@ -111,16 +111,21 @@ fn a_wrong_value_stops_the_start_with_one_line_that_names_it() {
             "short",
             "at least 8 visible ASCII characters",
         ),
+        (
+            "SECRET_KEYS",
+            "c2hvcnQ=",
+            "at least 32 bytes each in base64",
+        ),
         ("RUST_LOG", "a=b=c", "a filter such as info"),
     ] {
         let output = output(&[(variable, value)]);
         assert_eq!(output.status.code(), Some(2), "{variable}={value}");
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(text.lines().count(), 1, "{text}");
-        let value = if variable == "ADMIN_TOKEN" {
-            "(5 characters)"
-        } else {
-            value
+        let value = match variable {
+            "ADMIN_TOKEN" => "(5 characters)",
+            "SECRET_KEYS" => "(8 characters)",
+            _ => value,
         };
         assert!(text.starts_with(&format!("{variable}={value}: ")), "{text}");
         assert!(text.contains(accepted), "{text}");
@@ -199,6 +204,7 @@ fn help_names_every_variable_with_its_default() {
         "DATABASE_REPLICA_POOL_MAX",
         "CORS_ORIGINS",
         "ADMIN_TOKEN",
+        "SECRET_KEYS",
         "RUST_LOG",
     ] {
         assert!(
