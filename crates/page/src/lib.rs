@@ -68,9 +68,9 @@
 //! # }
 //! ```
 //!
-//! **Place it** inside the layer that names the tenant, and around the whole router rather
-//! than in a nested one, which cuts the path that links are made of. **It holds nothing**
-//! but its settings. **It refuses nothing**: a bad parameter is answered where
+//! **Place it** around the whole router rather than a nested one, which cuts the path that
+//! links are made of; inside the layer that names the tenant or around it. **It holds
+//! nothing** but its settings. **It refuses nothing**: a bad parameter is answered where
 //! [`PageRequest`] is read, a bad cursor where [`PageRequest::seek`] opens it.
 //! **It does not** jump to a page by its number, keep a list as it was when the first page
 //! was read, or check that the caller may read it.

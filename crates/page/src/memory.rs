@@ -49,14 +49,14 @@ impl Seek {
         let mut rows = rows.into_iter();
         let items: Vec<T> = rows.by_ref().take(self.size).collect();
         let more = rows.next().is_some();
-        let ends = match &*items {
-            [] => None,
-            [first, ..] => {
-                let last = items.last().unwrap_or(first);
-                Some([self.encode(&key(first))?, self.encode(&key(last))?])
-            }
+        let key = |item: Option<&T>| item.map(|item| self.encode(&key(item))).transpose();
+        let found = Found {
+            first: key(items.first())?,
+            last: key(items.last())?,
+            items,
+            more,
         };
-        self.page(Found { items, ends, more }, None)
+        self.page(found, None)
     }
 
     /// Makes a page of `map`, of those entries that `pick` makes something of.

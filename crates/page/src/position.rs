@@ -10,6 +10,15 @@ pub enum Direction {
     Backward,
 }
 
+impl Direction {
+    pub(crate) const fn turned(self) -> Self {
+        match self {
+            Self::Forward => Self::Backward,
+            Self::Backward => Self::Forward,
+        }
+    }
+}
+
 /// What a cursor says: read in `direction` from the row with these key values on.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Position {

@@ -128,11 +128,8 @@ impl<'q> Query<'q> {
         seek.check(rows)?;
         let more = rows.len() > seek.size;
         let rows = rows.get(..seek.size).unwrap_or(rows);
-        let ends = match rows {
-            [] => None,
-            [only] => Some([seek.key(only)?, seek.key(only)?]),
-            [first, .., last] => Some([seek.key(first)?, seek.key(last)?]),
-        };
+        let key = |row: Option<&Row>| row.map(|row| seek.key(row)).transpose();
+        let (first, last) = (key(rows.first())?, key(rows.last())?);
         let items: Result<_, _> = rows.iter().map(map).collect();
         let items = items.map_err(Kind::Row)?;
         let total = match (self.total, count) {
@@ -142,6 +139,12 @@ impl<'q> Query<'q> {
             }
             _ => None,
         };
-        seek.page(Found { items, ends, more }, total)
+        let found = Found {
+            items,
+            first,
+            last,
+            more,
+        };
+        seek.page(found, total)
     }
 }

@@ -29,8 +29,10 @@ pub struct Seek {
 /// What was read of a list for one page, in the direction it was read in.
 pub(crate) struct Found<T> {
     pub(crate) items: Vec<T>,
-    /// The keys of the first item and the last.
-    pub(crate) ends: Option<[Vec<Option<Raw>>; 2]>,
+    /// The key of the first item.
+    pub(crate) first: Option<Vec<Option<Raw>>>,
+    /// The key of the last item.
+    pub(crate) last: Option<Vec<Option<Raw>>>,
     /// Whether one more was there.
     pub(crate) more: bool,
 }
@@ -61,48 +63,26 @@ impl Seek {
     ) -> Result<Page<T>, PageError> {
         let Found {
             mut items,
-            ends,
+            first,
+            last,
             more,
         } = found;
-        let is_forward = self.direction() == Direction::Forward;
-        if !is_forward {
-            items.reverse();
-        }
-        let seal = |direction, inclusive, key| {
-            let position = Position {
-                direction,
-                inclusive,
-                key,
-            };
-            let text = cursor::seal(&self.keys, &self.scope, &position, self.issued);
-            text.ok_or_else(|| self.fault(|keyset| Kind::Long { keyset }))
-        };
-        let (has_next, has_prev) = match is_forward {
-            true => (more, self.position.is_some()),
-            false => (true, more),
-        };
-        let (next, prev) = match (ends, &self.position) {
-            (Some([first, last]), _) => {
-                let [top, bottom] = if is_forward {
-                    [first, last]
-                } else {
-                    [last, first]
-                };
-                let next = has_next.then(|| seal(Direction::Forward, false, bottom));
-                let prev = has_prev.then(|| seal(Direction::Backward, false, top));
-                (next, prev)
+        let direction = self.direction();
+        let ahead = last.filter(|_| more);
+        let ahead = ahead.map(|key| self.seal(direction, false, key));
+        let behind = self.position.as_ref().map(|here| match first {
+            Some(key) => self.seal(direction.turned(), false, key),
+            // Nothing was left there: the way back begins with the row where we stand.
+            None => self.seal(direction.turned(), true, here.key.clone()),
+        });
+        let (ahead, behind) = (ahead.transpose()?, behind.transpose()?);
+        let (next, prev) = match direction {
+            Direction::Forward => (ahead, behind),
+            Direction::Backward => {
+                items.reverse();
+                (behind, ahead)
             }
-            // Nothing was left there: the way back begins at the row where we stand.
-            (None, Some(position)) => {
-                let back = |direction| Some(seal(direction, true, position.key.clone()));
-                match is_forward {
-                    true => (None, back(Direction::Backward)),
-                    false => (back(Direction::Forward), None),
-                }
-            }
-            (None, None) => (None, None),
         };
-        let (next, prev) = (next.transpose()?, prev.transpose()?);
         let link = link(&self.uri, next.as_deref(), prev.as_deref());
         Ok(Page {
             items,
@@ -111,6 +91,21 @@ impl Seek {
             total,
             link,
         })
+    }
+
+    fn seal(
+        &self,
+        direction: Direction,
+        inclusive: bool,
+        key: Vec<Option<Raw>>,
+    ) -> Result<String, PageError> {
+        let position = Position {
+            direction,
+            inclusive,
+            key,
+        };
+        let text = cursor::seal(&self.keys, &self.scope, &position, self.issued);
+        text.ok_or_else(|| self.fault(|keyset| Kind::Long { keyset }))
     }
 
     /// A NULL where none was declared would be passed over when the list is read on.

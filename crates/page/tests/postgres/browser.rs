@@ -46,13 +46,18 @@ impl<'l> List<'l> {
     /// All ids, page by page from the end, which is found by going there.
     pub(crate) async fn walk_back(&self, client: &Client, size: usize) -> Vec<i32> {
         let mut page = self.page(client, size, None).await.unwrap();
+        let mut pages = 1;
         while let Some(next) = page.next() {
             page = self.page(client, size, Some(next)).await.unwrap();
+            pages += 1;
+            assert!(pages < 1_000, "the way down takes no end");
         }
         let mut ids = page.items().to_vec();
         while let Some(prev) = page.prev() {
             page = self.page(client, size, Some(prev)).await.unwrap();
             ids.splice(0..0, page.items().iter().copied());
+            pages -= 1;
+            assert!(pages > 0, "{ids:?} takes no end");
         }
         ids
     }
@@ -64,6 +69,7 @@ impl<'l> List<'l> {
         loop {
             let page = self.page(client, size, cursor.as_deref()).await.unwrap();
             ids.extend_from_slice(page.items());
+            assert!(ids.len() < 1_000, "{ids:?} takes no end");
             cursor = page.next().map(str::to_owned);
             if cursor.is_none() {
                 return ids;

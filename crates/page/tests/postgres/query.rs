@@ -173,6 +173,13 @@ async fn the_order_is_that_of_the_keyset_whatever_the_columns_are_called() {
         }
     }
     assert_eq!(names, "aAbC");
+
+    // In SQL, the name of a column of the answer goes before that of the table's.
+    let keyset = Keyset::new("hidden/1", [], Unique::asc("id", Type::INT4));
+    let first = seek(&keyset, 2, None).await.unwrap();
+    let query = first.query("-id AS id", "list");
+    let page = query.fetch(&client, id).await.unwrap();
+    assert_eq!(page.items(), [-1, -2]);
 }
 
 #[tokio::test]
