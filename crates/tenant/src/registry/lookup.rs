@@ -164,7 +164,6 @@ impl<V: Send + Sync + 'static> Lookups<V> {
             Outcome::Found(value) => {
                 let entry = Entry::new(Arc::clone(value), now);
                 self.known.insert(Arc::clone(name), entry);
-                self.unknown.invalidate(name);
             }
             Outcome::Unknown => {
                 self.known.invalidate(name);

@@ -1,6 +1,8 @@
 //! Where the tenant can be known without being told, and where it is lost.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
+use std::io::Write;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,6 +13,7 @@ use futures_util::stream::{self, StreamExt as _};
 use http::{Request, Response};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use towerblock_tenant::{self as tenant, InTenant, Subdomain, TenantLayer};
+use tracing::Instrument as _;
 
 use crate::{answer, host, registry};
 
@@ -197,4 +200,47 @@ async fn scopes_nest_and_end_and_carry_nothing_out_of_nowhere() {
     let carried = tenant::carry(async |()| whose());
     let elsewhere = async move { carried(()).await };
     assert_eq!(elsewhere.in_tenant(of("acme", 1)).await, "nobody");
+}
+
+thread_local! {
+    /// What was logged on this thread.
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+struct ThisThread;
+
+impl Write for ThisThread {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        LOG.with_borrow_mut(|log| log.write(bytes))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_current_span_gets_the_tenant_if_it_has_a_field_for_it() {
+    // For all threads: a subscriber of one may miss what another was the first to log.
+    let log = tracing_subscriber::fmt().with_ansi(false);
+    log.with_writer(|| ThisThread).init();
+    let handler = async || {
+        tracing::info!("at work");
+        text(String::new())
+    };
+    let app: Router = Router::new().route("/", get(handler)).layer(layer());
+    for _ in 0..2 {
+        let span = tracing::info_span!("request", tenant = tracing::field::Empty);
+        answer(&app, host("acme.localhost")).instrument(span).await;
+        let logged = String::from_utf8(LOG.take()).unwrap();
+        assert!(logged.contains(r#"request{tenant="acme"}"#), "{logged}");
+    }
+    answer(&app, host("acme.localhost"))
+        .instrument(tracing::info_span!("bare"))
+        .await;
+    let logged = String::from_utf8(LOG.take()).unwrap();
+    assert!(
+        logged.contains("at work") && !logged.contains("acme"),
+        "{logged}"
+    );
 }

@@ -151,6 +151,27 @@ async fn invalidation_shows_at_once_and_beats_a_lookup_in_flight() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_from_before_an_invalidation_stays_out_while_the_next_is_on_its_way() {
+    let (store, registry) = two();
+    let acme = id("acme");
+    store.set(Mood::Slow(SECOND / 2));
+    let mut early = Box::pin(registry.find(&acme));
+    assert!(poll_times(1, early.as_mut()).await.is_none());
+    settle().await;
+    suspend(&store, "acme", 1);
+    registry.invalidate(&acme);
+    store.set(Mood::Slow(SECOND * 9 / 10));
+    let mut late = Box::pin(registry.find(&acme));
+    assert!(poll_times(1, late.as_mut()).await.is_none());
+    settle().await;
+    advance(SECOND * 6 / 10).await;
+    assert_eq!(early.await.unwrap().unwrap().state, TenantState::Active);
+    assert_eq!(state(&registry, "acme").await, TenantState::Suspended);
+    assert_eq!(late.await.unwrap().unwrap().state, TenantState::Suspended);
+    assert_eq!(store.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_the_store_is_away_known_tenants_go_on_up_to_the_bound() {
     for outage in [Mood::Fails, Mood::Hangs, Mood::Panics] {
         let (store, registry) = two();
@@ -280,6 +301,10 @@ async fn a_tenant_that_was_removed_is_gone_within_the_ttl() {
     store.tenants.remove(&id("acme"));
     advance(10 * SECOND).await;
     assert_eq!(key(&registry, "acme").await, Ok(None));
+    // Also when the store fails right after: it has said so.
+    store.set(Mood::Fails);
+    assert_eq!(key(&registry, "acme").await, Ok(None));
+    assert_eq!(store.asked(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -342,17 +367,24 @@ async fn the_numbers_tell_what_happened() {
     key(&registry, "nobody").await.unwrap();
     store.set(Mood::Fails);
     key(&registry, "globex").await.unwrap_err();
+    store.set(Mood::Works);
+    key(&registry, "globex").await.unwrap();
+    store.set(Mood::Hangs);
+    advance(10 * SECOND).await;
+    key(&registry, "acme").await.unwrap();
+    advance(SECOND).await;
+    settle().await;
     let mut seen = Vec::new();
     registry.read(&mut |metric, label, value| {
         assert!(registry.describe().contains(metric));
         seen.push(format!("{} {label} {value:?}", metric.name));
     });
     for line in [
-        "tenant_registry_lookups found Count(1)",
+        "tenant_registry_lookups found Count(2)",
         "tenant_registry_lookups unknown Count(1)",
-        "tenant_registry_lookups failed Count(1)",
+        "tenant_registry_lookups failed Count(2)",
         "tenant_registry_lookups refused Count(0)",
-        "tenant_registry_stale  Count(0)",
+        "tenant_registry_stale  Count(1)",
         "tenant_registry_failing  Level(1.0)",
     ] {
         assert!(seen.iter().any(|seen| seen == line), "{line} in {seen:?}");
