@@ -335,6 +335,21 @@ async fn a_domain_leads_to_its_tenant_and_to_whom_it_went_later() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_store_in_memory_counts_changes_and_forgets_domains_with_their_tenant() {
+    let store = Store::new([]);
+    let registry = Registry::new(store.clone());
+    for epoch in 0..3 {
+        store.tenants.put(tenant("acme", 1));
+        registry.invalidate(&id("acme"));
+        let acme = registry.find(&id("acme")).await.unwrap().unwrap();
+        assert_eq!(acme.epoch, epoch);
+    }
+    store.tenants.put_domain("shop.org", id("acme"));
+    store.tenants.remove(&id("acme"));
+    assert!(registry.find_domain("shop.org").await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn lookups_end_with_the_registry() {
     let (store, registry) = two();
     store.set(Mood::Hangs);
