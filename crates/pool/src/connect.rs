@@ -1,0 +1,75 @@
+//! The task behind a pool: it opens connections for those who wait, and closes those that
+//! nobody uses. It ends with the pool, and all it began ends with it.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bb8::ManageConnection;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use crate::kept::Kept;
+use crate::live::Attempt;
+use crate::pool::Parts;
+
+/// How often idle connections are looked at.
+const UPKEEP: Duration = Duration::from_secs(1);
+/// Between two attempts that failed: doubled each time, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run<M: ManageConnection>(parts: Arc<Parts<M>>) {
+    let mut attempts = JoinSet::new();
+    let mut tick = interval(UPKEEP);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !parts.live.is_closed() {
+        // Cancel safety: a permit of `changed` is kept for the next to wait, a tick for the
+        // next to ask.
+        tokio::select! {
+            () = parts.live.changed.notified() => {}
+            _ = tick.tick() => parts.close_idle(),
+        }
+        while attempts.try_join_next().is_some() {}
+        while let Some(attempt) = parts.live.begin() {
+            attempts.spawn(open(Arc::clone(&parts), attempt));
+        }
+    }
+}
+
+/// Opens connections, one after another, as long as somebody wants one.
+async fn open<M: ManageConnection>(parts: Arc<Parts<M>>, mut attempt: Attempt) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let connecting = parts.manager.connect();
+        let outcome = match timeout(parts.settings.connect_timeout, connecting).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(format!("{error:?}")),
+            Err(late) => Err(late.to_string()),
+        };
+        match outcome {
+            Ok(connection) => {
+                parts.live.connected();
+                let chance = RandomState::new().hash_one(());
+                let live = Arc::clone(&parts.live);
+                let kept = Kept::new(connection, live, parts.settings.aging, chance);
+                // A pool that was closed or made smaller meanwhile takes no more; then the
+                // connection is dropped here.
+                let _ = parts.idle.add(kept);
+                pause = FIRST_PAUSE;
+            }
+            Err(error) => {
+                parts.live.failed(error);
+                sleep(pause).await;
+                pause = (2 * pause).min(LONGEST_PAUSE);
+            }
+        }
+        // Not earlier: while it pauses nobody else tries in its place.
+        drop(attempt);
+        // Asked again each time: those who waited may have been served meanwhile.
+        match parts.live.begin() {
+            Some(next) => attempt = next,
+            None => return,
+        }
+    }
+}

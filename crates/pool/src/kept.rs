@@ -1,0 +1,47 @@
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::aging::Age;
+use crate::holder::Holder;
+use crate::live::Live;
+use crate::Aging;
+
+/// A connection as the engine below keeps it; counted as open until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Kept<C> {
+    pub(crate) connection: C,
+    pub(crate) age: Age,
+    pub(crate) holder: Arc<Holder>,
+    /// To be closed when it comes back: a test failed, or was left before its end.
+    pub(crate) is_condemned: bool,
+    live: Arc<Live>,
+}
+
+impl<C> Kept<C> {
+    pub(crate) fn new(connection: C, live: Arc<Live>, aging: Aging, chance: u64) -> Self {
+        live.opened();
+        Self {
+            connection,
+            age: Age::new(Instant::now(), aging, chance),
+            holder: live.holder(),
+            is_condemned: false,
+            live,
+        }
+    }
+
+    /// Whether it must not be used again, for what is known here: `now` is when it was used
+    /// last.
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        self.is_condemned
+            || self.age.is_expired(now)
+            || self.live.is_closed()
+            || self.live.growth().has_too_many()
+    }
+}
+
+impl<C> Drop for Kept<C> {
+    fn drop(&mut self) {
+        self.live.closed();
+    }
+}

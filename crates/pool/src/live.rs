@@ -1,0 +1,182 @@
+//! What is open, who holds it, and who waits: shared by a pool and its connections.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::Notify;
+use towerblock_fair::FairSemaphore;
+
+use crate::Settings;
+use crate::growth::Growth;
+use crate::holder::{Held, Holder};
+use crate::stats::Counters;
+
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// As many as there are open connections: whoever gets one finds one idle, so nobody
+    /// waits anywhere but in this queue.
+    pub(crate) slots: FairSemaphore,
+    growth: Mutex<Growth>,
+    waiting: AtomicUsize,
+    closed: AtomicBool,
+    /// Rings when a connection may have to be opened, or is gone.
+    pub(crate) changed: Notify,
+    pub(crate) gone: Notify,
+    pub(crate) counters: Counters,
+    holders: Mutex<Vec<Weak<Holder>>>,
+    last_error: Mutex<Option<String>>,
+}
+
+impl Live {
+    pub(crate) fn new(slots: FairSemaphore, size: NonZeroUsize, settings: &Settings) -> Self {
+        slots.resize(0);
+        Self {
+            slots,
+            growth: Mutex::new(Growth {
+                size: size.get(),
+                min_idle: settings.min_idle,
+                at_once: settings.connects_at_once,
+                open: 0,
+                connecting: 0,
+            }),
+            waiting: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            changed: Notify::new(),
+            gone: Notify::new(),
+            counters: Counters::default(),
+            holders: Mutex::default(),
+            last_error: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn growth(&self) -> Growth {
+        *self.growth_mut()
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// From now on no connection is opened, and those that come back are closed.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.slots.close();
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn resize(&self, size: NonZeroUsize) {
+        self.change(|growth| growth.size = size.get());
+        self.changed.notify_one();
+    }
+
+    /// Somebody waits, until what this returns is dropped.
+    pub(crate) fn wait(self: &Arc<Self>) -> Waiting {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        if self.growth().wanted(self.waiting()) > 0 {
+            self.changed.notify_one();
+        }
+        Waiting(Arc::clone(self))
+    }
+
+    /// An attempt to connect, if one is wanted.
+    pub(crate) fn begin(self: &Arc<Self>) -> Option<Attempt> {
+        // While none can be opened, one attempt is always on its way: whoever asks meanwhile
+        // is refused, and waits for nothing.
+        let waiting = self.waiting().max(usize::from(self.why().is_some()));
+        let mut growth = self.growth_mut();
+        if self.is_closed() || growth.wanted(waiting) == 0 {
+            return None;
+        }
+        growth.connecting += 1;
+        Some(Attempt(Arc::clone(self)))
+    }
+
+    /// One connection more is open. Whoever gets its slot may be faster than the pool that
+    /// it is put into, and looks again.
+    pub(crate) fn opened(&self) {
+        self.change(|growth| growth.open += 1);
+    }
+
+    /// One connection less is open.
+    pub(crate) fn closed(&self) {
+        self.change(|growth| growth.open = growth.open.saturating_sub(1));
+        self.counters.closed();
+        self.changed.notify_one();
+        self.gone.notify_waiters();
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Growth)) {
+        let mut growth = self.growth_mut();
+        change(&mut growth);
+        // Under the lock, so that of two changes the later one counts.
+        self.slots.resize(growth.open.min(growth.size));
+    }
+
+    pub(crate) fn failed(&self, error: String) {
+        self.counters.connect_failed();
+        let was = self.last_error().replace(error);
+        if let (None, Some(error)) = (was, &*self.last_error()) {
+            tracing::warn!(error, "cannot open a connection");
+        }
+    }
+
+    pub(crate) fn connected(&self) {
+        self.counters.connected();
+        if self.last_error().take().is_some() {
+            tracing::info!("connections can be opened again");
+        }
+    }
+
+    /// Why the last attempt to connect failed, if it did.
+    pub(crate) fn why(&self) -> Option<String> {
+        self.last_error().clone()
+    }
+
+    pub(crate) fn holder(&self) -> Arc<Holder> {
+        let holder = Arc::new(Holder::default());
+        let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        holders.retain(|holder| holder.strong_count() > 0);
+        holders.push(Arc::downgrade(&holder));
+        holder
+    }
+
+    /// Who holds a connection now.
+    pub(crate) fn held(&self) -> Vec<Held> {
+        let holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        holders.iter().filter_map(|holder| holder.upgrade()?.held()).collect()
+    }
+
+    fn last_error(&self) -> MutexGuard<'_, Option<String>> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn growth_mut(&self) -> MutexGuard<'_, Growth> {
+        // No user code runs under this lock, so what it guards is always whole.
+        self.growth.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts one who waits, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Waiting(Arc<Live>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts one attempt to connect, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Attempt(Arc<Live>);
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.0.growth_mut().connecting -= 1;
+    }
+}

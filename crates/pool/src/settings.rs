@@ -1,0 +1,74 @@
+use std::time::Duration;
+
+use crate::{Aging, Validation};
+
+/// How a [`Pool`](crate::Pool) opens, tests and closes its connections.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Settings {
+    pub(crate) acquire_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) connects_at_once: usize,
+    pub(crate) min_idle: usize,
+    pub(crate) validation: Validation,
+    pub(crate) aging: Aging,
+}
+
+impl Settings {
+    /// The longest that anybody waits for a connection. Default: 2 s.
+    #[must_use]
+    pub const fn acquire_timeout(mut self, timeout: Duration) -> Self {
+        self.acquire_timeout = timeout;
+        self
+    }
+
+    /// An attempt to connect that takes longer has failed. Default: 5 s.
+    #[must_use]
+    pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Attempts to connect at one time, at least 1. More fill a cold pool faster, and open
+    /// more connections for a burst than it needs. Default: 2.
+    #[must_use]
+    pub const fn connects_at_once(mut self, attempts: usize) -> Self {
+        self.connects_at_once = if attempts == 0 { 1 } else { attempts };
+        self
+    }
+
+    /// Connections that are opened ahead and not closed for being idle. Default: none.
+    #[must_use]
+    pub const fn min_idle(mut self, connections: usize) -> Self {
+        self.min_idle = connections;
+        self
+    }
+
+    /// When a connection is tested before it is handed out. Default: after 500 ms without
+    /// use, for 200 ms at most.
+    #[must_use]
+    pub const fn validation(mut self, validation: Validation) -> Self {
+        self.validation = validation;
+        self
+    }
+
+    /// When a connection is closed though nothing is wrong with it. Default: after some 30
+    /// min, and after 10 min without use.
+    #[must_use]
+    pub const fn aging(mut self, aging: Aging) -> Self {
+        self.aging = aging;
+        self
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            acquire_timeout: Duration::from_secs(2),
+            connect_timeout: Duration::from_secs(5),
+            connects_at_once: 2,
+            min_idle: 0,
+            validation: Validation::default(),
+            aging: Aging::default(),
+        }
+    }
+}
