@@ -1,0 +1,118 @@
+//! The tenants that wait, or whose slots are counted.
+
+use towerblock_core::TenantId;
+
+use crate::Share;
+use crate::arena::Arena;
+use crate::list::{Linked, Links, List};
+use crate::prehashed::{ByTenant, shrink};
+
+/// Where a tenant stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Place {
+    /// It has nobody waiting.
+    Idle,
+    /// It waits for slots that are reserved for it, which go before all turns.
+    Owed,
+    /// It waits for its turn.
+    Ring,
+    /// It waits, and has all that it may have at once.
+    Capped,
+}
+
+#[derive(Debug)]
+pub(crate) struct Seat {
+    tenant: TenantId,
+    pub(crate) share: Share,
+    pub(crate) place: Place,
+    /// Slots that it may still have in this turn.
+    pub(crate) credit: u32,
+    pub(crate) held: usize,
+    pub(crate) waiters: List,
+    /// Slots that only this tenant may use; `wanted` were asked for.
+    pub(crate) reserve: usize,
+    pub(crate) wanted: usize,
+    links: Links,
+}
+
+impl Seat {
+    fn new(tenant: TenantId, share: Share) -> Self {
+        Self {
+            tenant,
+            share,
+            place: Place::Idle,
+            credit: share.size(),
+            held: 0,
+            waiters: List::default(),
+            reserve: 0,
+            wanted: 0,
+            links: Links::default(),
+        }
+    }
+
+    /// Where it should stand.
+    pub(crate) fn due(&self) -> Place {
+        if self.waiters.len() == 0 {
+            Place::Idle
+        } else if self.held >= self.share.cap() {
+            Place::Capped
+        } else if self.held < self.reserve {
+            Place::Owed
+        } else {
+            Place::Ring
+        }
+    }
+
+    /// How many wait, by weight.
+    pub(crate) fn backlog(&self) -> u64 {
+        backlog(self.waiters.len(), self.share)
+    }
+}
+
+impl Linked for Seat {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}
+
+/// How long a queue is beside others', by weight: in 2^-16, which keeps small differences.
+pub(crate) fn backlog(waiting: usize, share: Share) -> u64 {
+    ((waiting as u64) << 16) / u64::from(share.size())
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Seats {
+    by_tenant: ByTenant<usize>,
+    pub(crate) arena: Arena<Seat>,
+}
+
+impl Seats {
+    pub(crate) fn find(&self, tenant: &TenantId) -> Option<usize> {
+        self.by_tenant.get(tenant).copied()
+    }
+
+    pub(crate) fn find_or_add(&mut self, tenant: &TenantId, share: Share) -> usize {
+        if let Some(seat) = self.find(tenant) {
+            return seat;
+        }
+        let seat = self.arena.insert(Seat::new(tenant.clone(), share));
+        self.by_tenant.insert(tenant.clone(), seat);
+        seat
+    }
+
+    /// Forgets a tenant that has nothing, waits for nothing, and has nothing reserved.
+    pub(crate) fn forget_idle(&mut self, seat: usize) {
+        let idle = self.arena.at(seat);
+        if idle.held > 0 || idle.waiters.len() > 0 || idle.wanted > 0 {
+            return;
+        }
+        let gone = self.arena.remove(seat);
+        self.by_tenant.remove(&gone.tenant);
+        shrink(&mut self.by_tenant);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.by_tenant.capacity().max(self.arena.room())
+    }
+}

@@ -1,0 +1,180 @@
+//! What a user of the semaphore relies on.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up should panic"
+)]
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use futures::now;
+use tokio::time::Instant;
+use towerblock_core::{Reason, TenantId};
+use towerblock_fair::{Acquire, FairSemaphore, Share, Slot};
+
+mod futures {
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+
+    /// What a future says to one poll, with nobody to wake.
+    pub(crate) fn now<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+}
+
+fn id(name: &str) -> TenantId {
+    TenantId::new(name).unwrap()
+}
+
+fn slots(slots: usize) -> FairSemaphore {
+    FairSemaphore::new(NonZeroUsize::new(slots).unwrap())
+}
+
+fn has_slot(acquire: &mut std::pin::Pin<Box<Acquire>>) -> Option<Slot> {
+    match now(acquire.as_mut()) {
+        std::task::Poll::Ready(slot) => Some(slot.unwrap()),
+        std::task::Poll::Pending => None,
+    }
+}
+
+#[tokio::test]
+async fn tenants_have_their_turns() {
+    let slots = slots(1);
+    let (noisy, quiet) = (id("noisy"), id("quiet"));
+    let held = slots.acquire(&noisy).await.unwrap();
+    let mut first = Box::pin(slots.acquire(&noisy));
+    let mut second = Box::pin(slots.acquire(&noisy));
+    let mut other = Box::pin(slots.acquire(&quiet));
+    assert!(has_slot(&mut first).is_none());
+    drop(held);
+    let held = has_slot(&mut first).unwrap();
+    assert!(has_slot(&mut other).is_none());
+    drop(held);
+    assert!(has_slot(&mut second).is_none());
+    drop(has_slot(&mut other).unwrap());
+    drop(has_slot(&mut second).unwrap());
+    assert!(slots.try_acquire(&quiet).is_ok());
+}
+
+#[tokio::test]
+async fn a_slot_handed_to_who_left_goes_on() {
+    let slots = slots(1);
+    let held = slots.acquire(&id("a")).await.unwrap();
+    let first = slots.acquire(&id("a"));
+    let mut second = Box::pin(slots.acquire(&id("b")));
+    drop(held);
+    assert!(has_slot(&mut second).is_none());
+    drop(first);
+    assert!(has_slot(&mut second).is_some());
+}
+
+#[tokio::test]
+async fn nobody_snatches_what_is_waited_for() {
+    let slots = slots(1);
+    let held = slots.acquire(&id("a")).await.unwrap();
+    let mut waits = Box::pin(slots.acquire(&id("a")));
+    drop(held);
+    let refused = slots.try_acquire(&id("b")).unwrap_err();
+    assert_eq!(refused.reason(), Reason::Overloaded);
+    assert!(has_slot(&mut waits).is_some());
+}
+
+#[tokio::test]
+async fn a_cap_and_a_reserve_hold() {
+    let share = |tenant: &TenantId| match tenant.as_str() {
+        "capped" => Share::weight(1).at_most(1),
+        "out" => Share::weight(1).at_most(0),
+        _ => Share::default(),
+    };
+    let slots = slots(3).share_of(share).reserve(&id("vip"), 1);
+    let refused = slots.acquire(&id("out")).await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::OverShare);
+    let capped = slots.try_acquire(&id("capped")).unwrap();
+    let refused = slots.try_acquire(&id("capped")).unwrap_err();
+    assert_eq!(refused.reason(), Reason::OverShare);
+    let mut waits = Box::pin(slots.acquire(&id("capped")));
+    let _other = slots.try_acquire(&id("other")).unwrap();
+    let refused = slots.try_acquire(&id("other")).unwrap_err();
+    assert_eq!(refused.reason(), Reason::Overloaded);
+    let _vip = slots.try_acquire(&id("vip")).unwrap();
+    assert!(slots.try_acquire(&id("vip")).is_err());
+    drop(capped);
+    assert!(has_slot(&mut waits).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_is_kept_and_one_that_cannot_be_is_refused_at_once() {
+    let slots = slots(1);
+    let a = id("a");
+    let held = slots.acquire(&a).await.unwrap();
+    let start = Instant::now();
+    let soon = start + Duration::from_millis(10);
+    let refused = slots.acquire_before(&a, soon).await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::Overloaded);
+    assert_eq!(start.elapsed().as_millis(), 10);
+    // 100 ms each, so whoever comes now has to wait that long.
+    let mut held = Some(held);
+    for _ in 0..4 {
+        let next = slots.acquire(&a);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        drop(held.take());
+        held = Some(next.await.unwrap());
+    }
+    let start = Instant::now();
+    let deadline = start + Duration::from_millis(99);
+    let refused = slots.acquire_before(&a, deadline).await.unwrap_err();
+    assert_eq!(refused.retry_after(), Some(Duration::from_millis(100)));
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    let in_time = slots.acquire_before(&a, start + Duration::from_millis(101));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(held);
+    assert!(in_time.await.is_ok());
+}
+
+#[tokio::test]
+async fn a_full_queue_makes_room_for_who_waits_with_fewer() {
+    let slots = slots(1).queue(3, 3);
+    let (noisy, quiet) = (id("noisy"), id("quiet"));
+    let held = slots.acquire(&noisy).await.unwrap();
+    let [first, second, third] = [(); 3].map(|()| slots.acquire(&noisy));
+    let refused = slots.acquire(&noisy).await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::OverShare);
+    let other = slots.acquire(&quiet);
+    assert_eq!(third.await.unwrap_err().reason(), Reason::OverShare);
+    // Two and one: another one of the quiet tenant's would only turn that round.
+    let refused = slots.acquire(&quiet).await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::Overloaded);
+    drop(held);
+    drop(first.await.unwrap());
+    drop(other.await.unwrap());
+    drop(second.await.unwrap());
+}
+
+#[tokio::test]
+async fn slots_come_and_go_while_in_use() {
+    let slots = slots(1);
+    let a = id("a");
+    let first = slots.acquire(&a).await.unwrap();
+    let waits = slots.acquire(&a);
+    slots.resize(2);
+    let second = waits.await.unwrap();
+    slots.resize(1);
+    let mut waits = Box::pin(slots.acquire(&a));
+    drop(first);
+    assert!(has_slot(&mut waits).is_none());
+    drop(second);
+    assert!(has_slot(&mut waits).is_some());
+}
+
+#[tokio::test]
+async fn a_closed_one_refuses_all_who_wait_and_come() {
+    let slots = slots(1);
+    let held = slots.acquire(&id("a")).await.unwrap();
+    let waits = slots.acquire(&id("b"));
+    slots.close();
+    assert_eq!(waits.await.unwrap_err().reason(), Reason::Draining);
+    drop(held);
+    let refused = slots.acquire(&id("a")).await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::Draining);
+}
