@@ -25,8 +25,8 @@ pub(crate) struct Seat {
     tenant: TenantId,
     pub(crate) share: Share,
     pub(crate) place: Place,
-    /// Slots that it may still have in this turn.
-    pub(crate) credit: u32,
+    /// Slots that it had in this turn.
+    pub(crate) had: u32,
     pub(crate) held: usize,
     pub(crate) waiters: List,
     /// Slots that only this tenant may use; `wanted` were asked for.
@@ -41,7 +41,7 @@ impl Seat {
             tenant,
             share,
             place: Place::Idle,
-            credit: share.size(),
+            had: 0,
             held: 0,
             waiters: List::default(),
             reserve: 0,

@@ -134,12 +134,14 @@ impl<W: Default> Turns<W> {
         self.counts = true;
         let seat = self.seats.find_or_add(tenant, share);
         self.set_share(seat, share);
-        self.seats.arena.at_mut(seat).wanted = wanted;
+        let tenant = self.seats.arena.at_mut(seat);
+        (tenant.wanted, tenant.reserve) = (wanted, 0);
         self.with_reserve.retain(|other| *other != seat);
         if wanted > 0 {
             self.with_reserve.push(seat);
         }
         self.spread_reserves();
+        self.put_in_place(seat);
         self.seats.forget_idle(seat);
     }
 
@@ -245,7 +247,7 @@ impl<W: Default> Turns<W> {
         let was_in_ring = self.seats.arena.at(seat).place == Place::Ring;
         self.change_queue(seat, |waiters, arena| waiters.remove(arena, key));
         if was_in_ring {
-            self.use_credit(seat);
+            self.count_in_turn(seat);
         }
         self.seats.forget_idle(seat);
         match waiter {
@@ -308,15 +310,15 @@ impl<W: Default> Turns<W> {
         Taken(Some(seat))
     }
 
-    /// After a slot of this turn. A tenant whose turn is over goes behind all others.
-    fn use_credit(&mut self, seat: usize) {
+    /// A tenant that had its slots of this turn goes behind all others.
+    fn count_in_turn(&mut self, seat: usize) {
         let tenant = self.seats.arena.at_mut(seat);
         if tenant.place != Place::Ring {
             return;
         }
-        tenant.credit -= 1;
-        if tenant.credit == 0 {
-            tenant.credit = tenant.share.size();
+        tenant.had += 1;
+        if tenant.had >= tenant.share.size() {
+            tenant.had = 0;
             self.ring.remove(&mut self.seats.arena, seat);
             self.ring.push_back(&mut self.seats.arena, seat);
         }
@@ -361,7 +363,7 @@ impl<W: Default> Turns<W> {
             Place::Ring => {
                 self.ring.push_back(&mut self.seats.arena, seat);
                 self.ring_weight += u64::from(size);
-                self.seats.arena.at_mut(seat).credit = size;
+                self.seats.arena.at_mut(seat).had = 0;
             }
             Place::Idle | Place::Capped => {}
         }
@@ -377,7 +379,6 @@ impl<W: Default> Turns<W> {
             self.backlogs.remove(&(tenant.backlog(), seat));
         }
         tenant.share = share;
-        tenant.credit = tenant.credit.min(share.size());
         if tenant.waiters.len() > 0 {
             self.backlogs.insert((tenant.backlog(), seat));
         }
