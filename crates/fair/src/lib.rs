@@ -52,6 +52,8 @@ mod semaphore;
 mod share;
 mod slot;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod turns;
 mod wakes;
 

@@ -4,8 +4,6 @@
 //! [`Turns::next`] until it says `None` after each call that takes or gives something.
 
 mod refusals;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -411,5 +409,17 @@ impl<W: Default> Turns<W> {
     fn remove(&mut self, key: usize) -> State<W> {
         let waiter = self.waiters.remove(key);
         waiter.state
+    }
+}
+
+#[cfg(test)]
+impl<W: Default> Turns<W> {
+    /// Whether it is as if nobody had ever come.
+    pub(crate) fn is_blank(&self) -> bool {
+        let room = self.seats.room().max(self.waiters.room());
+        let known = self.seats.arena.len() + self.waiters.len() + self.backlogs.len();
+        let counted = self.in_use + self.reserved + self.private + self.queued;
+        let listed = self.owed.len() + self.ring.len() + self.ring_weight as usize;
+        known + counted + listed == 0 && room <= 2_048
     }
 }

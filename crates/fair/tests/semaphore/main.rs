@@ -5,23 +5,17 @@
     reason = "a test that cannot be set up should panic"
 )]
 
+mod cancellation;
+mod load;
+
 use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use futures::now;
 use tokio::time::Instant;
-use towerblock_core::{Reason, TenantId};
+use towerblock_core::{Reason, Stats as _, TenantId, Value};
 use towerblock_fair::{Acquire, FairSemaphore, Share, Slot};
-
-mod futures {
-    use std::pin::Pin;
-    use std::task::{Context, Poll, Waker};
-
-    /// What a future says to one poll, with nobody to wake.
-    pub(crate) fn now<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
-        future.poll(&mut Context::from_waker(Waker::noop()))
-    }
-}
 
 fn id(name: &str) -> TenantId {
     TenantId::new(name).unwrap()
@@ -31,11 +25,38 @@ fn slots(slots: usize) -> FairSemaphore {
     FairSemaphore::new(NonZeroUsize::new(slots).unwrap())
 }
 
-fn has_slot(acquire: &mut std::pin::Pin<Box<Acquire>>) -> Option<Slot> {
-    match now(acquire.as_mut()) {
-        std::task::Poll::Ready(slot) => Some(slot.unwrap()),
-        std::task::Poll::Pending => None,
+/// Asks once, with nobody to wake.
+fn has_slot(acquire: &mut Pin<Box<Acquire>>) -> Option<Slot> {
+    let poll = acquire
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    match poll {
+        Poll::Ready(slot) => Some(slot.unwrap()),
+        Poll::Pending => None,
     }
+}
+
+/// A number of the semaphore, by its name and label.
+fn number(slots: &FairSemaphore, name: &str, label: &str) -> f64 {
+    let mut found = None;
+    slots.read(&mut |metric, its_label, value| {
+        if (metric.name, its_label) == (name, label) {
+            found = Some(value);
+        }
+    });
+    match found.unwrap() {
+        Value::Level(level) => level,
+        Value::Count(count) => count as f64,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn in_use(slots: &FairSemaphore) -> f64 {
+    number(slots, "fair_slots_in_use", "")
+}
+
+fn waiting(slots: &FairSemaphore) -> f64 {
+    number(slots, "fair_waiting", "")
 }
 
 #[tokio::test]
@@ -177,4 +198,66 @@ async fn a_closed_one_refuses_all_who_wait_and_come() {
     drop(held);
     let refused = slots.acquire(&id("a")).await.unwrap_err();
     assert_eq!(refused.reason(), Reason::Draining);
+}
+
+#[tokio::test]
+async fn its_numbers_are_told() {
+    let slots = slots(1).queue(1, 10).named("pool");
+    let a = id("a");
+    let held = slots.acquire(&a).await.unwrap();
+    let waits = [slots.acquire(&a), slots.acquire(&id("b"))];
+    let refused = slots.acquire(&a).await.unwrap_err();
+    assert_eq!(
+        (refused.by(), refused.reason()),
+        ("pool", Reason::OverShare)
+    );
+    assert!(slots.try_acquire(&a).is_err());
+    assert_eq!((in_use(&slots), waiting(&slots)), (1.0, 2.0));
+    assert_eq!(number(&slots, "fair_waiting_tenants", ""), 2.0);
+    assert_eq!(number(&slots, "fair_refused", "over_share"), 1.0);
+    assert_eq!(number(&slots, "fair_refused", "overloaded"), 1.0);
+    let mut told = Vec::new();
+    slots.read(&mut |metric, _, _| told.push(metric.name));
+    told.dedup();
+    let described: Vec<_> = slots.describe().iter().map(|metric| metric.name).collect();
+    assert_eq!(told, described);
+    drop((held, waits));
+    assert_eq!((in_use(&slots), waiting(&slots)), (0.0, 0.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_only_for_itself_is_told_so() {
+    // b waits behind one of its own; a turn of five slots for a, before each of b's.
+    let share = |tenant: &TenantId| Share::weight(if tenant.as_str() == "a" { 5 } else { 1 });
+    let slots = slots(1).share_of(share);
+    let (a, b) = (id("a"), id("b"));
+    let mut held = Some(slots.acquire(&a).await.unwrap());
+    for _ in 0..3 {
+        let next = slots.acquire(&a);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop(held.take());
+        held = Some(next.await.unwrap());
+    }
+    let _waiting: Vec<_> = (0..20).map(|_| slots.acquire(&a)).collect();
+    // Five of a's, and then its own.
+    let refused = slots.try_acquire(&b).unwrap_err();
+    assert_eq!(refused.retry_after(), Some(Duration::from_secs(6)));
+    let _first = slots.acquire(&b);
+    let refused = slots.try_acquire(&b).unwrap_err();
+    assert_eq!(refused.retry_after(), Some(Duration::from_secs(12)));
+    // Nothing came back for longer than usual.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let refused = slots.try_acquire(&b).unwrap_err();
+    assert_eq!(refused.retry_after(), Some(Duration::from_secs(36)));
+}
+
+#[test]
+fn nobody_needs_a_runtime_without_a_deadline() {
+    let slots = slots(1);
+    let mut first = Box::pin(slots.acquire(&id("a")));
+    let mut second = Box::pin(slots.acquire(&id("a")));
+    let held = has_slot(&mut first);
+    assert!(held.is_some() && has_slot(&mut second).is_none());
+    drop(held);
+    assert!(has_slot(&mut second).is_some());
 }

@@ -217,13 +217,7 @@ impl Pair {
         for name in &self.names {
             self.turns.reserve(name, Share::default(), 0);
         }
-        assert_eq!(self.turns.count().in_use, 0);
-        assert_eq!(self.turns.seats.arena.len(), 0);
-        assert_eq!(self.turns.waiters.len(), 0);
-        assert_eq!((self.turns.reserved, self.turns.private), (0, 0));
-        assert_eq!(self.turns.ring_weight, 0);
-        assert!(self.turns.ring.front().is_none() && self.turns.owed.front().is_none());
-        assert!(self.turns.backlogs.is_empty());
+        assert!(self.turns.is_blank(), "{:?}", self.turns);
     }
 }
 
@@ -324,8 +318,5 @@ fn a_flood_of_minted_tenants_leaves_no_memory_behind() {
     for slot in taken {
         turns.give_back(slot, None);
     }
-    assert_eq!(turns.seats.arena.len(), 0);
-    assert!(turns.seats.room() <= 2_048, "{}", turns.seats.room());
-    assert!(turns.waiters.room() <= 1_024);
-    assert!(turns.backlogs.is_empty());
+    assert!(turns.is_blank());
 }
