@@ -42,11 +42,11 @@
 mod acquire;
 mod admission;
 mod arena;
+mod known;
 mod limit;
 mod list;
 mod pace;
 mod portions;
-mod prehashed;
 mod seats;
 mod semaphore;
 mod share;

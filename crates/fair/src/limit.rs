@@ -1,13 +1,11 @@
 use std::fmt;
-use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::num::NonZeroUsize;
 use std::sync::{OnceLock, PoisonError};
 
 use towerblock_core::{Metric, Reason, Rejected, Stats, TenantId, Value};
 
-use crate::arena::Arena;
+use crate::known::{Known, Named, hash};
 use crate::portions::{Portions, soft};
-use crate::prehashed::{ByTenant, Prehashed, shrink};
 use crate::share::ShareOf;
 use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
 use crate::{Admission, Share};
@@ -137,20 +135,14 @@ pub(crate) struct Shared {
     total: AtomicUsize,
     /// The weights of the tenants that hold something.
     active: AtomicU64,
-    shards: [Mutex<Holders>; SHARDS],
+    shards: [Mutex<Known<Holder>>; SHARDS],
     share_of: OnceLock<ShareOf>,
     by: OnceLock<&'static str>,
     over_share: AtomicU64,
     overloaded: AtomicU64,
 }
 
-/// The tenants that hold something now.
-#[derive(Debug, Default)]
-struct Holders {
-    by_tenant: ByTenant<usize>,
-    arena: Arena<Holder>,
-}
-
+/// A tenant that holds something now.
 #[derive(Debug)]
 struct Holder {
     tenant: TenantId,
@@ -166,7 +158,7 @@ impl Shared {
             percent: AtomicUsize::new(80),
             total: AtomicUsize::new(0),
             active: AtomicU64::new(0),
-            shards: std::array::from_fn(|_| Mutex::new(Holders::default())),
+            shards: std::array::from_fn(|_| Mutex::default()),
             share_of: OnceLock::new(),
             by: OnceLock::new(),
             over_share: AtomicU64::new(0),
@@ -202,7 +194,11 @@ impl Shared {
         self.count_in(|total| portions.allow(total, held, share, active))?;
         let holder = found.unwrap_or_else(|| {
             self.active.fetch_add(joins, Ordering::Relaxed);
-            holders.add(tenant, share.size())
+            holders.add(Holder {
+                tenant: tenant.clone(),
+                weight: share.size(),
+                held: 0,
+            })
         });
         holders.arena.at_mut(holder).held += 1;
         Ok((index, holder))
@@ -212,8 +208,9 @@ impl Shared {
         let mut holders = self.shard(shard);
         holders.arena.at_mut(holder).held -= 1;
         if holders.arena.at(holder).held == 0 {
-            let weight = holders.remove(holder);
-            self.active.fetch_sub(u64::from(weight), Ordering::Relaxed);
+            let gone = holders.remove(holder);
+            let weight = u64::from(gone.weight);
+            self.active.fetch_sub(weight, Ordering::Relaxed);
         }
         drop(holders);
         // Release: see `count_in`.
@@ -238,7 +235,7 @@ impl Shared {
     }
 
     #[expect(clippy::indexing_slicing, reason = "`shard_of` stays below the length")]
-    fn shard(&self, index: usize) -> MutexGuard<'_, Holders> {
+    fn shard(&self, index: usize) -> MutexGuard<'_, Known<Holder>> {
         locked(&self.shards[index])
     }
 
@@ -252,39 +249,20 @@ impl Shared {
     }
 }
 
-impl Holders {
-    fn find(&self, tenant: &TenantId) -> Option<usize> {
-        self.by_tenant.get(tenant).copied()
-    }
-
-    fn add(&mut self, tenant: &TenantId, weight: u32) -> usize {
-        let holder = self.arena.insert(Holder {
-            tenant: tenant.clone(),
-            weight,
-            held: 0,
-        });
-        self.by_tenant.insert(tenant.clone(), holder);
-        holder
-    }
-
-    /// Forgets a tenant that holds nothing, and says what its weight was.
-    fn remove(&mut self, holder: usize) -> u32 {
-        let gone = self.arena.remove(holder);
-        self.by_tenant.remove(&gone.tenant);
-        shrink(&mut self.by_tenant);
-        gone.weight
+impl Named for Holder {
+    fn tenant(&self) -> &TenantId {
+        &self.tenant
     }
 }
 
-fn locked(shard: &Mutex<Holders>) -> MutexGuard<'_, Holders> {
+fn locked(shard: &Mutex<Known<Holder>>) -> MutexGuard<'_, Known<Holder>> {
     // No user code runs under this lock, so what a panic left is still whole.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn shard_of(tenant: &TenantId) -> usize {
-    let hash = BuildHasherDefault::<Prehashed>::default().hash_one(tenant);
-    // Not the bits by which the map in the shard tells tenants apart.
-    (hash >> 32) as usize % SHARDS
+    // Not the bits by which the table in the shard tells tenants apart.
+    (hash(tenant) >> 32) as usize % SHARDS
 }
 
 #[cfg(test)]
@@ -293,8 +271,7 @@ impl FairLimit {
     pub(crate) fn memory(&self) -> (usize, usize) {
         let shards = self.shared.shards.iter().map(locked);
         shards.fold((0, 0), |(known, room), shard| {
-            let its = shard.arena.room().max(shard.by_tenant.capacity());
-            (known + shard.arena.len(), room.max(its))
+            (known + shard.arena.len(), room.max(shard.room()))
         })
     }
 }

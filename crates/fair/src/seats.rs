@@ -3,9 +3,8 @@
 use towerblock_core::TenantId;
 
 use crate::Share;
-use crate::arena::Arena;
+use crate::known::{Known, Named};
 use crate::list::{Linked, Links, List};
-use crate::prehashed::{ByTenant, shrink};
 
 /// Where a tenant stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -69,6 +68,12 @@ impl Seat {
     }
 }
 
+impl Named for Seat {
+    fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+}
+
 impl Linked for Seat {
     fn links(&mut self) -> &mut Links {
         &mut self.links
@@ -80,39 +85,17 @@ pub(crate) fn backlog(waiting: usize, share: Share) -> u64 {
     ((waiting as u64) << 16) / u64::from(share.size())
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Seats {
-    by_tenant: ByTenant<usize>,
-    pub(crate) arena: Arena<Seat>,
-}
-
-impl Seats {
-    pub(crate) fn find(&self, tenant: &TenantId) -> Option<usize> {
-        self.by_tenant.get(tenant).copied()
-    }
-
+impl Known<Seat> {
     pub(crate) fn find_or_add(&mut self, tenant: &TenantId, share: Share) -> usize {
-        if let Some(seat) = self.find(tenant) {
-            return seat;
-        }
-        let seat = self.arena.insert(Seat::new(tenant.clone(), share));
-        self.by_tenant.insert(tenant.clone(), seat);
-        seat
+        self.find(tenant)
+            .unwrap_or_else(|| self.add(Seat::new(tenant.clone(), share)))
     }
 
     /// Forgets a tenant that has nothing, waits for nothing, and has nothing reserved.
     pub(crate) fn forget_idle(&mut self, seat: usize) {
         let idle = self.arena.at(seat);
-        if idle.held > 0 || idle.waiters.len() > 0 || idle.wanted > 0 {
-            return;
+        if idle.held == 0 && idle.waiters.len() == 0 && idle.wanted == 0 {
+            self.remove(seat);
         }
-        let gone = self.arena.remove(seat);
-        self.by_tenant.remove(&gone.tenant);
-        shrink(&mut self.by_tenant);
-    }
-
-    #[cfg(test)]
-    pub(crate) fn room(&self) -> usize {
-        self.by_tenant.capacity().max(self.arena.room())
     }
 }

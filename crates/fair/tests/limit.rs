@@ -12,7 +12,7 @@ use std::thread;
 
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
-use towerblock_core::{Reason, Stats as _, TenantId, Value};
+use towerblock_core::{Reason, Rejected, Stats as _, TenantId, Value};
 use towerblock_fair::{Admission, FairLimit, Share};
 
 fn id(name: &str) -> TenantId {
@@ -186,7 +186,7 @@ proptest! {
                 Some(Reason::OverShare)
             };
             let admitted = slots.admit(&id(&format!("t{tenant}")));
-            prop_assert_eq!(admitted.as_ref().err().map(|rejected| rejected.reason()), expected);
+            prop_assert_eq!(admitted.as_ref().err().map(Rejected::reason), expected);
             held.extend(admitted.ok().map(|admission| (tenant, admission)));
             prop_assert!(held.len() <= most);
         }

@@ -14,6 +14,8 @@ mod acquire;
 mod admission;
 #[path = "../src/arena.rs"]
 mod arena;
+#[path = "../src/known.rs"]
+mod known;
 #[path = "../src/limit.rs"]
 mod limit;
 #[path = "../src/list.rs"]
@@ -22,8 +24,6 @@ mod list;
 mod pace;
 #[path = "../src/portions.rs"]
 mod portions;
-#[path = "../src/prehashed.rs"]
-mod prehashed;
 #[path = "../src/seats.rs"]
 mod seats;
 #[path = "../src/semaphore.rs"]

@@ -19,7 +19,7 @@ fn id(name: impl Into<String>) -> TenantId {
     TenantId::new(name.into()).unwrap()
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     Take(usize),
     Wait(usize),

@@ -13,9 +13,10 @@ use towerblock_core::{Rejected, TenantId};
 
 use crate::Share;
 use crate::arena::Arena;
+use crate::known::Known;
 use crate::list::{Linked, Links, List};
 use crate::pace::Pace;
-use crate::seats::{Place, Seats};
+use crate::seats::{Place, Seat};
 
 pub(crate) use self::refusals::Refused;
 
@@ -47,7 +48,7 @@ pub(crate) struct Turns<W> {
     in_all: usize,
     queued: usize,
     waiters: Arena<Waiter<W>>,
-    seats: Seats,
+    seats: Known<Seat>,
     /// Those with something reserved, in the order given.
     with_reserve: Vec<usize>,
     owed: List,
@@ -104,7 +105,7 @@ impl<W: Default> Turns<W> {
             in_all: 10_000,
             queued: 0,
             waiters: Arena::default(),
-            seats: Seats::default(),
+            seats: Known::default(),
             with_reserve: Vec::new(),
             owed: List::default(),
             ring: List::default(),

@@ -1,6 +1,7 @@
 //! What a user of the semaphore relies on.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test that cannot be set up should panic"
 )]
@@ -47,7 +48,7 @@ fn number(slots: &FairSemaphore, name: &str, label: &str) -> f64 {
     match found.unwrap() {
         Value::Level(level) => level,
         Value::Count(count) => count as f64,
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 
