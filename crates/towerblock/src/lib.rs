@@ -8,6 +8,7 @@
 //! | I want to … | module and feature |
 //! |---|---|
 //! | know which tenant is asking, and refuse the rest | `tenant` |
+//! | share something scarce among tenants | `fair` |
 //! | show a long list by pages | `page` |
 //! | answer what layers and handlers refuse | `respond` |
 //! | write a layer that refuses as the others do | `core` |
@@ -16,6 +17,8 @@
 //! stand, and what they cost.
 
 pub use towerblock_core as core;
+#[cfg(feature = "fair")]
+pub use towerblock_fair as fair;
 #[cfg(feature = "page")]
 pub use towerblock_page as page;
 #[cfg(feature = "respond")]
@@ -26,6 +29,9 @@ pub use towerblock_tenant as tenant;
 /// Pages that are not about one type.
 #[cfg(all(any(doc, doctest), feature = "full"))]
 pub mod docs {
+    #[doc = include_str!("../docs/fair.md")]
+    pub mod fair {}
+
     #[doc = include_str!("../docs/ordering.md")]
     pub mod ordering {}
 

@@ -1,0 +1,276 @@
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{OnceLock, PoisonError};
+use std::task::Waker;
+
+use tokio::time::Instant;
+use towerblock_core::{Metric, Rejected, Stats, TenantId, Value};
+
+use crate::share::ShareOf;
+use crate::sync::{Arc, Mutex, MutexGuard};
+use crate::turns::{Taken, Turn, Turns};
+use crate::wakes::Wakes;
+use crate::{Acquire, Share, Slot};
+
+/// Lends slots to tenants, in turns.
+///
+/// - *Within a tenant* first come, first served. *Between tenants* each that waits gets as
+///   many slots per turn as its [`Share`] has weight. A slot given back goes to whoever's turn
+///   it is; somebody who comes at that moment cannot snatch it.
+/// - *No slot stays free* while somebody waits who may have it, except those reserved for
+///   another tenant.
+/// - *The queue is bounded*, and one tenant cannot fill it: when it is full, the newest waiter of
+///   the tenant with most waiting makes room.
+///
+/// Clones share the slots, the queue and the settings.
+#[derive(Clone)]
+pub struct FairSemaphore {
+    shared: Arc<Shared>,
+}
+
+impl FairSemaphore {
+    /// So many slots.
+    #[must_use]
+    pub fn new(slots: NonZeroUsize) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                turns: Mutex::new(Turns::new(slots.get())),
+                share_of: OnceLock::new(),
+            }),
+        }
+    }
+
+    /// Lets at most so many wait for each tenant, and in all. Default: 1,000 and 10,000.
+    #[must_use]
+    pub fn queue(self, per_tenant: usize, in_all: usize) -> Self {
+        self.shared.turns().queue(per_tenant, in_all);
+        self
+    }
+
+    /// Asks for the share of each tenant, at each call and outside any lock: keep it cheap. A
+    /// changed share counts from the tenant's next call on. It can be set once; what a later
+    /// call sets is ignored. Default: a weight of 1 for everyone, and no cap.
+    #[must_use]
+    pub fn share_of(self, share_of: impl Fn(&TenantId) -> Share + Send + Sync + 'static) -> Self {
+        if self.shared.share_of.set(ShareOf::new(share_of)).is_ok() {
+            self.shared.turns().count_tenants();
+        }
+        self
+    }
+
+    /// Keeps `slots` for this tenant alone; beyond these it has its turns like others. One
+    /// slot at least is not kept for anybody: where more is asked for than there is, who was
+    /// named first has more. Default: nothing is kept.
+    #[must_use]
+    pub fn reserve(self, tenant: &TenantId, slots: usize) -> Self {
+        let share = self.shared.share_of(tenant);
+        let wakes = self
+            .shared
+            .settle(|turns| turns.reserve(tenant, share, slots));
+        wakes.wake();
+        self
+    }
+
+    /// Names what is shared, for [`Rejected::by`]. Default: `"fair"`.
+    #[must_use]
+    pub fn named(self, by: &'static str) -> Self {
+        self.shared.turns().named(by);
+        self
+    }
+
+    /// Waits for a slot.
+    ///
+    /// The place in the queue is taken by this call, not by the first poll, and given up by
+    /// dropping the future.
+    ///
+    /// # Errors
+    ///
+    /// `Rejected` by [`Reason`](towerblock_core::Reason): `OverShare` when the tenant has as
+    /// many waiting as it may, or had most when the queue was full; `Overloaded` when the
+    /// queue is full of others; `Draining` after [`close`](Self::close). With the time after
+    /// which a slot may be free, once that is known.
+    pub fn acquire(&self, tenant: &TenantId) -> Acquire {
+        self.enter(tenant, None)
+    }
+
+    /// Waits for a slot until `deadline`. When none is free and the wait would be longer, by
+    /// the mean of late, this is refused at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Self::acquire), and when the deadline is too near, or there:
+    /// `Overloaded`, or `OverShare` for a tenant that has all that its share allows.
+    ///
+    /// # Panics
+    ///
+    /// If it has to wait, polling it outside a tokio runtime with a timer.
+    pub fn acquire_before(&self, tenant: &TenantId, deadline: Instant) -> Acquire {
+        self.enter(tenant, Some(deadline))
+    }
+
+    /// Takes a slot that is free now, and does not wait.
+    ///
+    /// # Errors
+    ///
+    /// `Rejected` when there is none that nobody waits for: `OverShare` for a tenant that has
+    /// all that its share allows, `Draining` after [`close`](Self::close), else `Overloaded`.
+    pub fn try_acquire(&self, tenant: &TenantId) -> Result<Slot, Rejected> {
+        let share = self.shared.share_of(tenant);
+        let mut turns = self.shared.turns();
+        match turns.take(tenant, share) {
+            Some(taken) => {
+                drop(turns);
+                Ok(Slot::new(Arc::clone(&self.shared), taken))
+            }
+            None => Err(turns.refuse_now(tenant, share, Instant::now())),
+        }
+    }
+
+    /// From now on so many slots. When there are fewer, free ones go first, and then each that
+    /// is given back until the rest fits; nothing is taken away from anybody. With 0, everyone
+    /// waits until there are more.
+    pub fn resize(&self, slots: usize) {
+        self.shared.settle(|turns| turns.resize(slots)).wake();
+    }
+
+    /// Refuses all who wait, and all who come, with `Draining`. Slots that are out stay so.
+    pub fn close(&self) {
+        let called = self.shared.turns().close();
+        called.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    fn enter(&self, tenant: &TenantId, deadline: Option<Instant>) -> Acquire {
+        let share = self.shared.share_of(tenant);
+        let mut turns = self.shared.turns();
+        if let Some(taken) = turns.take(tenant, share) {
+            drop(turns);
+            return Acquire::decided(Ok(Slot::new(Arc::clone(&self.shared), taken)));
+        }
+        let entered = turns.wait(tenant, share, deadline, Instant::now());
+        let mut wakes = handed_out(&mut turns);
+        drop(turns);
+        let acquire = match entered {
+            Ok((key, pushed_out)) => {
+                if let Some(Some(waker)) = pushed_out {
+                    wakes.push(waker);
+                }
+                Acquire::waits(Arc::clone(&self.shared), key, deadline)
+            }
+            Err(rejected) => Acquire::decided(Err(rejected)),
+        };
+        wakes.wake();
+        acquire
+    }
+}
+
+impl fmt::Debug for FairSemaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.shared.turns().count();
+        f.debug_struct("FairSemaphore")
+            .field("slots", &count.slots)
+            .field("in_use", &count.in_use)
+            .field("waiting", &count.waiting)
+            .finish_non_exhaustive()
+    }
+}
+
+static SLOTS: Metric = Metric::gauge("fair_slots", "slots", "Slots there are");
+static IN_USE: Metric = Metric::gauge("fair_slots_in_use", "slots", "Slots that are taken");
+static WAITING: Metric = Metric::gauge("fair_waiting", "", "Waiters for a slot");
+static WAITING_TENANTS: Metric =
+    Metric::gauge("fair_waiting_tenants", "tenants", "Tenants with a waiter");
+static REFUSED: Metric =
+    Metric::counter("fair_refused", "", "Refusals, by reason").labelled("reason");
+static METRICS: &[Metric] = &[SLOTS, IN_USE, WAITING, WAITING_TENANTS, REFUSED];
+
+impl Stats for FairSemaphore {
+    fn describe(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn read(&self, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {
+        let count = self.shared.turns().count();
+        for (metric, level) in [
+            (&SLOTS, count.slots),
+            (&IN_USE, count.in_use),
+            (&WAITING, count.waiting),
+            (&WAITING_TENANTS, count.waiting_tenants),
+        ] {
+            sink(metric, "", Value::Level(level as f64));
+        }
+        for (reason, times) in [
+            ("over_share", count.refused.over_share),
+            ("overloaded", count.refused.overloaded),
+            ("draining", count.refused.draining),
+        ] {
+            sink(&REFUSED, reason, Value::Count(times));
+        }
+    }
+}
+
+/// What clones of a semaphore, its slots and its waiters share.
+pub(crate) struct Shared {
+    turns: Mutex<Turns<Option<Waker>>>,
+    share_of: OnceLock<ShareOf>,
+}
+
+impl Shared {
+    pub(crate) fn give_back(&self, taken: Taken) {
+        self.settle(|turns| {
+            let now = turns.is_waited_for().then(Instant::now);
+            turns.give_back(taken, now);
+        })
+        .wake();
+    }
+
+    pub(crate) fn poll(&self, key: usize, waker: &Waker) -> Turn {
+        // Cloned before and dropped after the lock: wakers are an executor's code, and the last
+        // one of a task may drop that task, with the slots it has.
+        let waker = Some(waker.clone());
+        let (turn, _unused) = self.turns().poll(key, waker);
+        turn
+    }
+
+    pub(crate) fn expire(&self, key: usize) -> Turn {
+        let now = Instant::now();
+        let (turn, _unused) = self.turns().expire(key, now);
+        turn
+    }
+
+    /// Cancel safety: a slot that was handed to whoever leaves goes to the next.
+    pub(crate) fn leave(&self, key: usize) {
+        let (taken, _unused) = self.turns().leave(key);
+        if let Some(taken) = taken {
+            self.give_back(taken);
+        }
+    }
+
+    fn share_of(&self, tenant: &TenantId) -> Share {
+        self.share_of
+            .get()
+            .map_or_else(Share::default, |share_of| share_of.of(tenant))
+    }
+
+    /// Changes something, and hands out what is free then.
+    fn settle(&self, change: impl FnOnce(&mut Turns<Option<Waker>>)) -> Wakes {
+        let mut turns = self.turns();
+        change(&mut turns);
+        handed_out(&mut turns)
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns<Option<Waker>>> {
+        // No user code runs under this lock, so what a panic left is still whole.
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn handed_out(turns: &mut Turns<Option<Waker>>) -> Wakes {
+    let mut wakes = Wakes::default();
+    while let Some(called) = turns.next() {
+        // Without a waker it was not polled yet, and will see its slot when it is.
+        if let Some(waker) = called {
+            wakes.push(waker);
+        }
+    }
+    wakes
+}

@@ -1,0 +1,426 @@
+//! The policy of the semaphore, without async: who gets which slot, who waits, who is refused.
+//!
+//! Between two calls no slot is free that somebody who waits may have, if the caller asks
+//! [`Turns::next`] until it says `None` after each call that takes or gives something.
+
+mod refusals;
+
+use std::collections::BTreeSet;
+use std::mem;
+
+use tokio::time::Instant;
+use towerblock_core::{Rejected, TenantId};
+
+use crate::Share;
+use crate::arena::Arena;
+use crate::known::Known;
+use crate::list::{Linked, Links, List};
+use crate::pace::Pace;
+use crate::seats::{Place, Seat};
+
+pub(crate) use self::refusals::Refused;
+
+/// A slot that is out, and for whom it counts; `None` where nobody counts.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Taken(Option<usize>);
+
+/// What became of a waiter.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    Waits,
+    Has(Taken),
+    Refused(Rejected),
+}
+
+/// `W` is how a waiter is called, such as a waker.
+#[derive(Debug)]
+pub(crate) struct Turns<W> {
+    by: &'static str,
+    slots: usize,
+    in_use: usize,
+    /// Slots kept for one tenant each, and how many of these are in use.
+    reserved: usize,
+    private: usize,
+    /// Whether it is counted what each tenant holds.
+    counts: bool,
+    closed: bool,
+    per_tenant: usize,
+    in_all: usize,
+    queued: usize,
+    waiters: Arena<Waiter<W>>,
+    seats: Known<Seat>,
+    /// Those with something reserved, in the order given.
+    with_reserve: Vec<usize>,
+    owed: List,
+    ring: List,
+    /// The weights of those in the ring.
+    ring_weight: u64,
+    /// Who waits with how many, by weight.
+    backlogs: BTreeSet<(u64, usize)>,
+    pace: Pace,
+    refused: Refused,
+}
+
+/// The state in numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Count {
+    pub(crate) slots: usize,
+    pub(crate) in_use: usize,
+    pub(crate) waiting: usize,
+    pub(crate) waiting_tenants: usize,
+    pub(crate) refused: Refused,
+}
+
+#[derive(Debug)]
+struct Waiter<W> {
+    seat: usize,
+    links: Links,
+    state: State<W>,
+}
+
+#[derive(Debug)]
+enum State<W> {
+    Waits(W),
+    Has(Taken),
+    Refused(Rejected),
+}
+
+impl<W> Linked for Waiter<W> {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}
+
+impl<W: Default> Turns<W> {
+    pub(crate) fn new(slots: usize) -> Self {
+        Self {
+            by: "fair",
+            slots,
+            in_use: 0,
+            reserved: 0,
+            private: 0,
+            counts: false,
+            closed: false,
+            per_tenant: 1_000,
+            in_all: 10_000,
+            queued: 0,
+            waiters: Arena::default(),
+            seats: Known::default(),
+            with_reserve: Vec::new(),
+            owed: List::default(),
+            ring: List::default(),
+            ring_weight: 0,
+            backlogs: BTreeSet::new(),
+            pace: Pace::default(),
+            refused: Refused::default(),
+        }
+    }
+
+    pub(crate) fn named(&mut self, by: &'static str) {
+        self.by = by;
+    }
+
+    pub(crate) fn queue(&mut self, per_tenant: usize, in_all: usize) {
+        (self.per_tenant, self.in_all) = (per_tenant, in_all);
+    }
+
+    /// From now on it is counted what each tenant holds.
+    pub(crate) fn count_tenants(&mut self) {
+        self.counts = true;
+    }
+
+    pub(crate) fn reserve(&mut self, tenant: &TenantId, share: Share, wanted: usize) {
+        self.counts = true;
+        let seat = self.seats.find_or_add(tenant, share);
+        self.set_share(seat, share);
+        let tenant = self.seats.arena.at_mut(seat);
+        (tenant.wanted, tenant.reserve) = (wanted, 0);
+        self.with_reserve.retain(|other| *other != seat);
+        if wanted > 0 {
+            self.with_reserve.push(seat);
+        }
+        self.spread_reserves();
+        self.put_in_place(seat);
+        self.seats.forget_idle(seat);
+    }
+
+    pub(crate) fn resize(&mut self, slots: usize) {
+        self.slots = slots;
+        self.spread_reserves();
+    }
+
+    /// A slot at once, if one is free and nobody who waits may have it.
+    pub(crate) fn take(&mut self, tenant: &TenantId, share: Share) -> Option<Taken> {
+        if self.in_use >= self.slots || self.closed {
+            return None;
+        }
+        // Whoever waits here could not have it: else it would not be free.
+        if !self.counts {
+            self.in_use += 1;
+            return Some(Taken(None));
+        }
+        let found = self.seats.find(tenant);
+        let (held, reserve, waiting) = found.map_or((0, 0, 0), |seat| {
+            let seat = self.seats.arena.at(seat);
+            (seat.held, seat.reserve, seat.waiters.len())
+        });
+        let for_it = held < reserve || self.has_shared();
+        if waiting > 0 || held >= share.cap() || !for_it {
+            return None;
+        }
+        let seat = found.unwrap_or_else(|| self.seats.find_or_add(tenant, share));
+        self.set_share(seat, share);
+        Some(self.give(seat))
+    }
+
+    /// Waits in the queue, as whoever [`Self::poll`] and [`Self::leave`] are asked about.
+    /// Where there is only room because another tenant has much more waiting, its newest
+    /// waiter is refused, and called.
+    pub(crate) fn wait(
+        &mut self,
+        tenant: &TenantId,
+        share: Share,
+        deadline: Option<Instant>,
+        now: Instant,
+    ) -> Result<(usize, Option<W>), Rejected> {
+        let seat = self.seats.find_or_add(tenant, share);
+        self.set_share(seat, share);
+        let pushed_out = match self.room_for(seat, deadline, now) {
+            Ok(pushed_out) => pushed_out,
+            Err(reason) => {
+                let retry_after = self.estimate(seat, now);
+                self.seats.forget_idle(seat);
+                return Err(self.refuse(reason, retry_after));
+            }
+        };
+        let key = self.waiters.insert(Waiter {
+            seat,
+            links: Links::default(),
+            state: State::Waits(W::default()),
+        });
+        if self.queued == 0 {
+            self.pace.begin(now);
+        }
+        self.change_queue(seat, |waiters, arena| waiters.push_back(arena, key));
+        Ok((key, pushed_out))
+    }
+
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.queued > 0
+    }
+
+    /// `now` is needed only while somebody waits.
+    pub(crate) fn give_back(&mut self, Taken(seat): Taken, now: Option<Instant>) {
+        self.in_use -= 1;
+        if let (Some(now), true) = (now, self.queued > 0) {
+            self.pace.gave_back(self.slots, now);
+        }
+        let Some(seat) = seat else { return };
+        let holder = self.seats.arena.at_mut(seat);
+        if holder.held <= holder.reserve {
+            self.private -= 1;
+        }
+        holder.held -= 1;
+        self.put_in_place(seat);
+        self.seats.forget_idle(seat);
+    }
+
+    /// Hands a free slot to whoever's turn it is, and says how to call them.
+    pub(crate) fn next(&mut self) -> Option<W> {
+        if self.in_use >= self.slots {
+            return None;
+        }
+        let seat = match self.owed.front() {
+            Some(seat) => seat,
+            None if self.has_shared() => self.ring.front()?,
+            None => return None,
+        };
+        let key = self.seats.arena.at(seat).waiters.front()?;
+        let taken = if self.counts {
+            self.give(seat)
+        } else {
+            self.in_use += 1;
+            Taken(None)
+        };
+        let waiter = mem::replace(&mut self.waiters.at_mut(key).state, State::Has(taken));
+        let was_in_ring = self.seats.arena.at(seat).place == Place::Ring;
+        self.change_queue(seat, |waiters, arena| waiters.remove(arena, key));
+        if was_in_ring {
+            self.count_in_turn(seat);
+        }
+        self.seats.forget_idle(seat);
+        match waiter {
+            State::Waits(waker) => Some(waker),
+            State::Has(_) | State::Refused(_) => None,
+        }
+    }
+
+    /// What became of a waiter; while it waits, it is to be called by `waker`. What is given
+    /// out replaces it, for the caller to drop.
+    pub(crate) fn poll(&mut self, key: usize, waker: W) -> (Turn, W) {
+        if let State::Waits(old) = &mut self.waiters.at_mut(key).state {
+            return (Turn::Waits, mem::replace(old, waker));
+        }
+        let turn = match self.remove(key) {
+            State::Has(taken) => Turn::Has(taken),
+            State::Refused(rejected) => Turn::Refused(rejected),
+            State::Waits(_) => Turn::Waits,
+        };
+        (turn, waker)
+    }
+
+    /// A waiter does not want to wait any longer. If it has a slot already, that is for the
+    /// caller to keep or to give back.
+    pub(crate) fn leave(&mut self, key: usize) -> (Option<Taken>, W) {
+        let seat = self.waiters.at(key).seat;
+        if matches!(self.waiters.at(key).state, State::Waits(_)) {
+            self.change_queue(seat, |waiters, arena| waiters.remove(arena, key));
+            self.seats.forget_idle(seat);
+        }
+        match self.remove(key) {
+            State::Has(taken) => (Some(taken), W::default()),
+            State::Refused(_) => (None, W::default()),
+            State::Waits(waker) => (None, waker),
+        }
+    }
+
+    pub(crate) fn count(&self) -> Count {
+        Count {
+            slots: self.slots,
+            in_use: self.in_use,
+            waiting: self.queued,
+            waiting_tenants: self.backlogs.len(),
+            refused: self.refused,
+        }
+    }
+    /// Whether a slot is free that is kept for nobody.
+    fn has_shared(&self) -> bool {
+        self.in_use - self.private < self.slots.saturating_sub(self.reserved)
+    }
+
+    /// Counts a slot for a tenant, of its own first.
+    fn give(&mut self, seat: usize) -> Taken {
+        self.in_use += 1;
+        let holder = self.seats.arena.at_mut(seat);
+        if holder.held < holder.reserve {
+            self.private += 1;
+        }
+        holder.held += 1;
+        Taken(Some(seat))
+    }
+
+    /// A tenant that had its slots of this turn goes behind all others.
+    fn count_in_turn(&mut self, seat: usize) {
+        let tenant = self.seats.arena.at_mut(seat);
+        if tenant.place != Place::Ring {
+            return;
+        }
+        tenant.had += 1;
+        if tenant.had >= tenant.share.size() {
+            tenant.had = 0;
+            self.ring.remove(&mut self.seats.arena, seat);
+            self.ring.push_back(&mut self.seats.arena, seat);
+        }
+    }
+
+    fn change_queue(&mut self, seat: usize, change: impl FnOnce(&mut List, &mut Arena<Waiter<W>>)) {
+        let tenant = self.seats.arena.at_mut(seat);
+        if tenant.waiters.len() > 0 {
+            self.backlogs.remove(&(tenant.backlog(), seat));
+        }
+        self.queued -= tenant.waiters.len();
+        change(&mut tenant.waiters, &mut self.waiters);
+        self.queued += tenant.waiters.len();
+        if tenant.waiters.len() > 0 {
+            self.backlogs.insert((tenant.backlog(), seat));
+        }
+        if self.queued == 0 {
+            self.pace.end();
+        }
+        self.put_in_place(seat);
+    }
+
+    /// To be called whenever something changed that [`Seat::due`](crate::seats::Seat::due)
+    /// looks at.
+    fn put_in_place(&mut self, seat: usize) {
+        let tenant = self.seats.arena.at_mut(seat);
+        let (due, size) = (tenant.due(), tenant.share.size());
+        let place = mem::replace(&mut tenant.place, due);
+        if place == due {
+            return;
+        }
+        match place {
+            Place::Owed => self.owed.remove(&mut self.seats.arena, seat),
+            Place::Ring => {
+                self.ring.remove(&mut self.seats.arena, seat);
+                self.ring_weight -= u64::from(size);
+            }
+            Place::Idle | Place::Capped => {}
+        }
+        match due {
+            Place::Owed => self.owed.push_back(&mut self.seats.arena, seat),
+            Place::Ring => {
+                self.ring.push_back(&mut self.seats.arena, seat);
+                self.ring_weight += u64::from(size);
+                self.seats.arena.at_mut(seat).had = 0;
+            }
+            Place::Idle | Place::Capped => {}
+        }
+    }
+
+    fn set_share(&mut self, seat: usize, share: Share) {
+        let tenant = self.seats.arena.at_mut(seat);
+        let old = tenant.share;
+        if old == share {
+            return;
+        }
+        if tenant.waiters.len() > 0 {
+            self.backlogs.remove(&(tenant.backlog(), seat));
+        }
+        tenant.share = share;
+        if tenant.waiters.len() > 0 {
+            self.backlogs.insert((tenant.backlog(), seat));
+        }
+        if tenant.place == Place::Ring {
+            self.ring_weight += u64::from(share.size());
+            self.ring_weight -= u64::from(old.size());
+        }
+        if tenant.wanted > 0 {
+            self.spread_reserves();
+        }
+        self.put_in_place(seat);
+    }
+
+    /// Keeps for each tenant what it wants, in the order asked for, and one slot for all.
+    fn spread_reserves(&mut self) {
+        let mut left = self.slots.saturating_sub(1);
+        (self.reserved, self.private) = (0, 0);
+        let with_reserve = mem::take(&mut self.with_reserve);
+        for &seat in &with_reserve {
+            let tenant = self.seats.arena.at_mut(seat);
+            tenant.reserve = tenant.wanted.min(left).min(tenant.share.cap());
+            left -= tenant.reserve;
+            self.reserved += tenant.reserve;
+            self.private += tenant.reserve.min(tenant.held);
+            self.put_in_place(seat);
+        }
+        self.with_reserve = with_reserve;
+    }
+
+    fn remove(&mut self, key: usize) -> State<W> {
+        let waiter = self.waiters.remove(key);
+        waiter.state
+    }
+}
+
+#[cfg(test)]
+impl<W: Default> Turns<W> {
+    /// Whether it is as if nobody had ever come.
+    pub(crate) fn is_blank(&self) -> bool {
+        let room = self.seats.room().max(self.waiters.room());
+        let known = self.seats.arena.len() + self.waiters.len() + self.backlogs.len();
+        let counted = self.in_use + self.reserved + self.private + self.queued;
+        let listed = self.owed.len() + self.ring.len() + self.ring_weight as usize;
+        known + counted + listed == 0 && room <= 2_048
+    }
+}
