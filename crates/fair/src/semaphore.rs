@@ -139,6 +139,12 @@ impl FairSemaphore {
         called.into_iter().flatten().for_each(Waker::wake);
     }
 
+    /// How many wait for a slot now.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.turns().count().waiting
+    }
+
     fn enter(&self, tenant: &TenantId, deadline: Option<Instant>) -> Acquire {
         let share = self.shared.share_of(tenant);
         let mut turns = self.shared.turns();

@@ -98,7 +98,8 @@ mod tests {
             max_lifetime: Duration::from_secs(1_024),
             ..Aging::default()
         };
-        let at = |chance, secs| Age::new(now, aging, chance).is_expired(now + Duration::from_secs(secs));
+        let at =
+            |chance, secs| Age::new(now, aging, chance).is_expired(now + Duration::from_secs(secs));
         assert!(!at(0, 767) && at(0, 768), "the shortest");
         assert!(!at(512, 1_279) && at(512, 1_280), "the longest");
         assert!((0..10_000).all(|chance| !at(chance, 767) && at(chance, 1_280)));

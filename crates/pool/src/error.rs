@@ -26,7 +26,12 @@ impl PoolError {
         held: &[Held],
         last_error: Option<&str>,
     ) -> Self {
-        let Growth { size, open, connecting, .. } = growth;
+        let Growth {
+            size,
+            open,
+            connecting,
+            ..
+        } = growth;
         let used = held.len();
         let mut why = format!(
             "{}, {used} used and {open} open of {size}, {connecting} being opened, {waiting} waiting",
@@ -35,7 +40,11 @@ impl PoolError {
         for (tenant, count, longest) in by_tenant(held).into_iter().take(3) {
             let held = longest.since.elapsed();
             // Writing into a `String` cannot fail.
-            let _ = write!(why, "; {tenant} holds {count}, one for {held:.1?} since {}", longest.at);
+            let _ = write!(
+                why,
+                "; {tenant} holds {count}, one for {held:.1?} since {}",
+                longest.at
+            );
         }
         if let Some(error) = last_error {
             let _ = write!(why, "; the last attempt to connect failed: {error}");

@@ -51,8 +51,15 @@ mod tests {
         assert_eq!(COLD.wanted(0), 0);
         assert_eq!(COLD.wanted(1), 1);
         assert_eq!(COLD.wanted(50), 2);
-        let begun = Growth { connecting: 1, ..COLD };
-        assert_eq!(begun.wanted(1), 0, "the one on its way is for the one who waits");
+        let begun = Growth {
+            connecting: 1,
+            ..COLD
+        };
+        assert_eq!(
+            begun.wanted(1),
+            0,
+            "the one on its way is for the one who waits"
+        );
         assert_eq!(begun.wanted(50), 1);
         let nearly = Growth { open: 19, ..COLD };
         assert_eq!(nearly.wanted(50), 1);
@@ -65,7 +72,10 @@ mod tests {
 
     #[test]
     fn it_keeps_what_it_is_told_to_keep() {
-        let kept = Growth { min_idle: 3, ..COLD };
+        let kept = Growth {
+            min_idle: 3,
+            ..COLD
+        };
         assert_eq!(kept.wanted(0), 2);
         assert_eq!(Growth { open: 2, ..kept }.wanted(0), 1);
         assert_eq!(Growth { open: 3, ..kept }.wanted(0), 0);

@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use crate::Aging;
 use crate::aging::Age;
 use crate::holder::Holder;
 use crate::live::Live;
-use crate::Aging;
 
 /// A connection as the engine below keeps it; counted as open until it is dropped.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What is open, who holds it, and who waits: shared by a pool and its connections.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
@@ -18,7 +18,6 @@ pub(crate) struct Live {
     /// waits anywhere but in this queue.
     pub(crate) slots: FairSemaphore,
     growth: Mutex<Growth>,
-    waiting: AtomicUsize,
     closed: AtomicBool,
     /// Rings when a connection may have to be opened, or is gone.
     pub(crate) changed: Notify,
@@ -40,7 +39,6 @@ impl Live {
                 open: 0,
                 connecting: 0,
             }),
-            waiting: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             changed: Notify::new(),
             gone: Notify::new(),
@@ -55,7 +53,7 @@ impl Live {
     }
 
     pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.slots.waiting()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -74,13 +72,11 @@ impl Live {
         self.changed.notify_one();
     }
 
-    /// Somebody waits, until what this returns is dropped.
-    pub(crate) fn wait(self: &Arc<Self>) -> Waiting {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+    /// Somebody began to wait.
+    pub(crate) fn missed(&self) {
         if self.growth().wanted(self.waiting()) > 0 {
             self.changed.notify_one();
         }
-        Waiting(Arc::clone(self))
     }
 
     /// An attempt to connect, if one is wanted.
@@ -148,26 +144,21 @@ impl Live {
     /// Who holds a connection now.
     pub(crate) fn held(&self) -> Vec<Held> {
         let holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
-        holders.iter().filter_map(|holder| holder.upgrade()?.held()).collect()
+        holders
+            .iter()
+            .filter_map(|holder| holder.upgrade()?.held())
+            .collect()
     }
 
     fn last_error(&self) -> MutexGuard<'_, Option<String>> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn growth_mut(&self) -> MutexGuard<'_, Growth> {
         // No user code runs under this lock, so what it guards is always whole.
         self.growth.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Counts one who waits, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Waiting(Arc<Live>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -13,7 +13,6 @@ use towerblock_core::{Metric, Reason, Rejected, Stats, TenantId, Value};
 use towerblock_fair::FairSemaphore;
 
 use crate::engine::Engine;
-use crate::kept::Kept;
 use crate::live::Live;
 use crate::{Held, PoolError, Pooled, Settings, connect, stats};
 
@@ -148,12 +147,11 @@ impl<M: ManageConnection> Parts<M> {
         let live = &self.live;
         let deadline = Instant::now() + self.settings.acquire_timeout;
         loop {
-            let mut acquire = live.slots.acquire_before(tenant, deadline);
-            let slot = match (&mut acquire).now_or_never() {
+            let mut acquire = pin!(live.slots.acquire_before(tenant, deadline));
+            let slot = match acquire.as_mut().now_or_never() {
                 Some(slot) => slot?,
                 None => {
-                    // Cancel safety: whoever leaves is no longer counted.
-                    let _waiting = live.wait();
+                    live.missed();
                     if live.growth().open == 0 && live.why().is_some() {
                         return Err(Rejected::new("pool", Reason::Unavailable));
                     }
@@ -232,7 +230,13 @@ impl<M: ManageConnection> Parts<M> {
         let live = &self.live;
         live.counters.refused();
         let why = live.why();
-        PoolError::new(rejected, live.growth(), live.waiting(), &live.held(), why.as_deref())
+        PoolError::new(
+            rejected,
+            live.growth(),
+            live.waiting(),
+            &live.held(),
+            why.as_deref(),
+        )
     }
 }
 
@@ -257,7 +261,8 @@ impl<M: ManageConnection> Stats for Pool<M> {
     fn read(&self, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {
         let live = &self.parts.live;
         let used = live.held().len();
-        live.counters.read(live.growth(), used, live.waiting(), sink);
+        live.counters
+            .read(live.growth(), used, live.waiting(), sink);
     }
 }
 

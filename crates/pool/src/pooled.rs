@@ -18,10 +18,7 @@ pub struct Pooled<M: ManageConnection> {
 }
 
 impl<M: ManageConnection> Pooled<M> {
-    pub(crate) const fn new(
-        connection: PooledConnection<'static, Engine<M>>,
-        slot: Slot,
-    ) -> Self {
+    pub(crate) const fn new(connection: PooledConnection<'static, Engine<M>>, slot: Slot) -> Self {
         Self {
             connection,
             _slot: slot,
@@ -50,12 +47,11 @@ impl<M: ManageConnection> Drop for Pooled<M> {
     }
 }
 
-impl<M> fmt::Debug for Pooled<M>
-where
-    M: ManageConnection,
-    M::Connection: fmt::Debug,
-{
+impl<M: ManageConnection> fmt::Debug for Pooled<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Pooled").field(&**self).finish()
+        let held = self.connection.holder.held();
+        f.debug_struct("Pooled")
+            .field("held", &held)
+            .finish_non_exhaustive()
     }
 }

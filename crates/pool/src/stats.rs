@@ -65,18 +65,39 @@ impl Counters {
     }
 }
 
-static CONNECTIONS: Metric =
-    Metric::gauge("pool_connections", "connections", "Connections by what they do").labelled("state");
+static CONNECTIONS: Metric = Metric::gauge(
+    "pool_connections",
+    "connections",
+    "Connections by what they do",
+)
+.labelled("state");
 static SIZE: Metric = Metric::gauge("pool_size", "connections", "Connections that there may be");
-static WAITING: Metric = Metric::gauge("pool_waiting", "callers", "Callers that wait for a connection");
-static CONNECTS: Metric =
-    Metric::counter("pool_connects", "", "Attempts to open a connection by how they ended")
-        .labelled("outcome");
-static CLOSED: Metric = Metric::counter("pool_closed", "connections", "Connections that were closed");
+static WAITING: Metric = Metric::gauge(
+    "pool_waiting",
+    "callers",
+    "Callers that wait for a connection",
+);
+static CONNECTS: Metric = Metric::counter(
+    "pool_connects",
+    "",
+    "Attempts to open a connection by how they ended",
+)
+.labelled("outcome");
+static CLOSED: Metric =
+    Metric::counter("pool_closed", "connections", "Connections that were closed");
 static EVICTED: Metric = Metric::counter(
     "pool_evicted",
     "connections",
     "Connections that were closed because they did not pass their test",
 );
-static REFUSED: Metric = Metric::counter("pool_refused", "callers", "Callers that got no connection");
-pub(crate) static METRICS: &[Metric] = &[CONNECTIONS, SIZE, WAITING, CONNECTS, CLOSED, EVICTED, REFUSED];
+static REFUSED: Metric =
+    Metric::counter("pool_refused", "callers", "Callers that got no connection");
+pub(crate) static METRICS: &[Metric] = &[
+    CONNECTIONS,
+    SIZE,
+    WAITING,
+    CONNECTS,
+    CLOSED,
+    EVICTED,
+    REFUSED,
+];

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | know which tenant is asking, and refuse the rest | `tenant` |
 //! | share something scarce among tenants | `fair` |
+//! | share connections so that no tenant takes all | `pool` |
 //! | show a long list by pages | `page` |
 //! | answer what layers and handlers refuse | `respond` |
 //! | write a layer that refuses as the others do | `core` |
@@ -21,6 +22,8 @@ pub use towerblock_core as core;
 pub use towerblock_fair as fair;
 #[cfg(feature = "page")]
 pub use towerblock_page as page;
+#[cfg(feature = "pool")]
+pub use towerblock_pool as pool;
 #[cfg(feature = "respond")]
 pub use towerblock_respond as respond;
 #[cfg(feature = "tenant")]
@@ -40,6 +43,9 @@ pub mod docs {
 
     #[doc = include_str!("../docs/performance.md")]
     pub mod performance {}
+
+    #[doc = include_str!("../docs/pool.md")]
+    pub mod pool {}
 
     #[doc = include_str!("../docs/tenant.md")]
     pub mod tenant {}

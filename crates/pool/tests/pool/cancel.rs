@@ -44,7 +44,8 @@ async fn ten_thousand_checkouts_dropped_at_any_poll_leave_nothing_behind() {
         let tenant = tenant(TENANTS[random.below(3)]);
         match poll_times(random.below(6), pool.get(&tenant)).await {
             Some(Ok(connection)) => held.push(connection),
-            Some(Err(error)) => panic!("{error}"),
+            // All are out, and nobody gives one back in time.
+            Some(Err(error)) => assert_eq!(held.len(), 4, "{error}"),
             None => {}
         }
         // Sometimes all is given back, and sometimes one; some are old enough to be tested.
@@ -72,10 +73,15 @@ async fn ten_thousand_checkouts_dropped_at_any_poll_leave_nothing_behind() {
 #[test]
 fn a_runtime_that_ends_with_connections_out_harms_nobody() {
     let stub = Stub::default();
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+    };
     let first = runtime();
     let (pool, held) = first.block_on(async {
-        let pool = pool(&stub, 2, Settings::default());
+        let pool = pool(&stub, 1, Settings::default());
         let held = pool.get(&tenant("acme")).await.unwrap();
         (pool, held)
     });
@@ -85,7 +91,7 @@ fn a_runtime_that_ends_with_connections_out_harms_nobody() {
     runtime().block_on(async {
         let again = pool.get(&tenant("acme")).await.unwrap();
         assert_eq!(again.number, 1);
-        assert!(poll_times(3, pool.get(&tenant("acme"))).await.is_none());
+        assert!(poll_times(1, pool.get(&tenant("acme"))).await.is_none());
     });
     drop(pool);
     assert_eq!(stub.open(), 0);

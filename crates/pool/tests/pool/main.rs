@@ -9,6 +9,7 @@ mod cancel;
 mod checkout;
 mod connects;
 mod postgres;
+
 mod stub;
 mod upkeep;
 

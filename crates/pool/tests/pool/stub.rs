@@ -57,7 +57,9 @@ impl bb8::ManageConnection for Stub {
         let state = &self.state;
         let connecting = state.connecting.fetch_add(1, Ordering::SeqCst) + 1;
         let _connecting = Counted(&state.connecting);
-        state.most_connecting.fetch_max(connecting, Ordering::SeqCst);
+        state
+            .most_connecting
+            .fetch_max(connecting, Ordering::SeqCst);
         let millis = state.connect_millis.load(Ordering::SeqCst);
         if millis > 0 {
             sleep(Duration::from_millis(millis.try_into().unwrap_or(u64::MAX))).await;

@@ -32,7 +32,11 @@ async fn what_nobody_uses_is_closed_but_for_what_is_kept() {
     assert_eq!(stub.open(), 2);
     let opened = stub.count(|state| &state.opened);
     sleep(60 * SECOND).await;
-    assert_eq!(stub.count(|state| &state.opened), opened, "kept, and not opened anew");
+    assert_eq!(
+        stub.count(|state| &state.opened),
+        opened,
+        "kept, and not opened anew"
+    );
 }
 
 #[tokio::test(start_paused = true)]
