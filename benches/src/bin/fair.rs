@@ -139,7 +139,7 @@ fn medians(subjects: &[Subject], threads: usize) -> Vec<f64> {
             nanos.push(took.as_secs_f64() * 1e9 / times as f64);
         }
     }
-    nanos.into_iter().map(|nanos| middle(nanos)).collect()
+    nanos.into_iter().map(middle).collect()
 }
 
 fn timed(subject: &Subject, times: usize) -> Duration {
@@ -157,7 +157,7 @@ fn at_once(subject: &Subject, times: usize, threads: usize) -> Duration {
             timed(subject, times)
         };
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
-        let took = threads.into_iter().map(|thread| thread.join());
+        let took = threads.into_iter().map(thread::ScopedJoinHandle::join);
         took.map(|took| took.expect("no panic")).max()
     })
     .expect("there are threads")
