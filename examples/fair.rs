@@ -20,22 +20,7 @@ const NOISY: usize = 200;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
     let (noisy, quiet) = (TenantId::new("noisy")?, TenantId::new("quiet")?);
-
-    // First come, first served: whoever comes behind 200 others waits for them all.
-    let slots = Arc::new(Semaphore::new(SLOTS));
-    let mut flood = JoinSet::new();
-    for _ in 0..NOISY {
-        let slots = Arc::clone(&slots);
-        flood.spawn(async move {
-            let _slot = slots.acquire().await;
-            sleep(SERVICE).await;
-        });
-    }
-    sleep(SERVICE / 2).await;
-    let since = Instant::now();
-    drop(slots.acquire().await?);
-    let behind_all = since.elapsed();
-    flood.join_all().await;
+    let behind_all = in_one_queue().await?;
     println!("in one queue, the quiet tenant waited {behind_all:?}");
 
     // In turns: it waits for the next slot that comes back.
@@ -73,31 +58,58 @@ async fn main() -> Result<(), BoxError> {
     assert_eq!(refused.reason(), Reason::Overloaded);
     flood.join_all().await;
 
-    // Without waiting: near the limit, each has its part.
+    without_waiting(&noisy, &quiet)?;
+    shares(&noisy)
+}
+
+/// First come, first served: whoever comes behind 200 others waits for them all.
+async fn in_one_queue() -> Result<Duration, BoxError> {
+    let slots = Arc::new(Semaphore::new(SLOTS));
+    let mut flood = JoinSet::new();
+    for _ in 0..NOISY {
+        let slots = Arc::clone(&slots);
+        flood.spawn(async move {
+            let _slot = slots.acquire().await;
+            sleep(SERVICE).await;
+        });
+    }
+    sleep(SERVICE / 2).await;
+    let since = Instant::now();
+    drop(slots.acquire().await?);
+    let behind_all = since.elapsed();
+    flood.join_all().await;
+    Ok(behind_all)
+}
+
+/// Near the limit, each has its part.
+fn without_waiting(noisy: &TenantId, quiet: &TenantId) -> Result<(), BoxError> {
     let limit = FairLimit::new(NonZeroUsize::new(10).ok_or("no limit")?);
-    let admitted: Vec<_> = (0..100).filter_map(|_| limit.admit(&noisy).ok()).collect();
+    let admitted: Vec<_> = (0..100).filter_map(|_| limit.admit(noisy).ok()).collect();
     println!(
         "of 100 at once, {} of the noisy tenant's are admitted",
         admitted.len()
     );
     assert_eq!(
-        limit.admit(&noisy).err().map(|it| it.reason()),
+        limit.admit(noisy).err().map(|it| it.reason()),
         Some(Reason::OverShare)
     );
     assert!(
-        limit.admit(&quiet).is_ok(),
+        limit.admit(quiet).is_ok(),
         "and there is room for the quiet one"
     );
+    Ok(())
+}
 
-    // A plan that is worth three of the others', and one that may have two at most.
+/// A plan that is worth three of the others', which may have two slots at most.
+fn shares(noisy: &TenantId) -> Result<(), BoxError> {
     let slots = FairSemaphore::new(NonZeroUsize::new(SLOTS).ok_or("no slots")?)
         .share_of(|tenant| match tenant.as_str() {
             "big" => Share::weight(3),
             _ => Share::weight(1).at_most(2),
         })
         .reserve(&TenantId::new("big")?, 1);
-    let held = [slots.try_acquire(&noisy)?, slots.try_acquire(&noisy)?];
-    let refused = slots.try_acquire(&noisy).err();
+    let held = [slots.try_acquire(noisy)?, slots.try_acquire(noisy)?];
+    let refused = slots.try_acquire(noisy).err();
     assert_eq!(refused.map(|it| it.reason()), Some(Reason::OverShare));
     drop(held);
     Ok(())

@@ -147,7 +147,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn packages(&self, page: &Seek) -> Result<Page<Package>, StoreError> {
+    async fn packages(&self, _: &Tenant, page: &Seek) -> Result<Page<Package>, StoreError> {
         let pick = |_, package: &Package| Some(package.clone());
         Ok(page.page_of_map(&self.packages, pick)?)
     }

@@ -37,7 +37,7 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
     let mut tasks = JoinSet::new();
     let state = match &config.database_url {
         Some(Database::Postgres(primary)) => {
-            let store = PostgresStore::new(&config, primary);
+            let store = PostgresStore::new(&config, primary)?;
             let registry = Registry::new(store.tenants());
             tasks.spawn(Arc::clone(&store).supervise());
             Arc::new(State::new(&config, store, registry)?)

@@ -44,8 +44,8 @@ pub(crate) trait Store: Stats + 'static {
         profile: Profile,
     ) -> Result<(), StoreError>;
 
-    /// A page of the newest packages, which all tenants share.
-    async fn packages(&self, page: &Seek) -> Result<Page<Package>, StoreError>;
+    /// A page of the newest packages, which all tenants share, for this one.
+    async fn packages(&self, tenant: &Tenant, page: &Seek) -> Result<Page<Package>, StoreError>;
 
     /// Whether the data is there and answers.
     fn is_ready(&self) -> bool;

@@ -1,8 +1,8 @@
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 use towerblock_core::Rejected;
 
@@ -11,20 +11,18 @@ use crate::semaphore::Shared;
 use crate::sync::Arc;
 use crate::turns::Turn;
 
-pin_project! {
-    /// Future of [`FairSemaphore::acquire`](crate::FairSemaphore::acquire) and
-    /// [`acquire_before`](crate::FairSemaphore::acquire_before).
-    ///
-    /// It has its place in the queue from the call that made it. Dropping it gives up the
-    /// place, and the slot, if it was handed one that it was not polled for yet.
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Acquire {
-        state: State,
-        deadline: Option<Instant>,
-        // Made at the first poll, and only where there is a deadline.
-        #[pin]
-        sleep: Option<Sleep>,
-    }
+/// Future of [`FairSemaphore::acquire`](crate::FairSemaphore::acquire) and
+/// [`acquire_before`](crate::FairSemaphore::acquire_before).
+///
+/// It has its place in the queue from the call that made it. Dropping it gives up the
+/// place, and the slot, if it was handed one that it was not polled for yet.
+#[must_use = "futures do nothing unless polled"]
+pub struct Acquire {
+    state: State,
+    deadline: Option<Instant>,
+    /// Made where it has to wait, and only where there is a deadline: boxed, since it is
+    /// four times the rest, which is moved wherever a slot is free.
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
 enum State {
@@ -34,12 +32,33 @@ enum State {
 }
 
 impl Acquire {
+    #[inline]
     pub(crate) fn decided(outcome: Result<Slot, Rejected>) -> Self {
         Self {
             state: State::Decided(outcome),
             deadline: None,
             sleep: None,
         }
+    }
+
+    fn poll_waiting(
+        &mut self,
+        mut ticket: Ticket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Slot, Rejected>> {
+        let mut outcome = ticket.poll(cx);
+        if let (true, Some(deadline)) = (outcome.is_pending(), self.deadline) {
+            let sleep = self
+                .sleep
+                .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+            if sleep.as_mut().poll(cx).is_ready() {
+                outcome = ticket.expire();
+            }
+        }
+        if outcome.is_pending() {
+            self.state = State::Waits(ticket);
+        }
+        outcome
     }
 
     pub(crate) fn waits(shared: Arc<Shared>, key: usize, deadline: Option<Instant>) -> Self {
@@ -57,32 +76,13 @@ impl Acquire {
 impl Future for Acquire {
     type Output = Result<Slot, Rejected>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        if let State::Waits(ticket) = this.state {
-            if let Poll::Ready(outcome) = ticket.poll(cx) {
-                *this.state = State::Finished;
-                return Poll::Ready(outcome);
-            }
-            let Some(deadline) = *this.deadline else {
-                return Poll::Pending;
-            };
-            if this.sleep.is_none() {
-                this.sleep.set(Some(sleep_until(deadline)));
-            }
-            if let Some(sleep) = this.sleep.as_mut().as_pin_mut() {
-                if sleep.poll(cx).is_pending() {
-                    return Poll::Pending;
-                }
-            }
-            let outcome = ticket.expire();
-            *this.state = State::Finished;
-            return outcome;
-        }
-        match std::mem::replace(this.state, State::Finished) {
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match mem::replace(&mut self.state, State::Finished) {
             State::Decided(outcome) => Poll::Ready(outcome),
+            State::Waits(ticket) => self.poll_waiting(ticket, cx),
             // Polled after it was ready.
-            State::Waits(_) | State::Finished => Poll::Pending,
+            State::Finished => Poll::Pending,
         }
     }
 }

@@ -34,10 +34,10 @@ impl Portions {
         if held >= share.cap() {
             return Err(Reason::OverShare);
         }
-        // held < limit * weight / (active + 1), without the division
+        // held < limit * weight / (active + 1), without the division. 0 is always less.
         let wanted = (held as u64).saturating_mul(active.saturating_add(1));
         let part = (self.limit as u64).saturating_mul(u64::from(share.size()));
-        if total < self.soft || held == 0 || wanted < part {
+        if total < self.soft || wanted < part {
             Ok(())
         } else {
             Err(Reason::OverShare)

@@ -35,7 +35,7 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    fn new(tenant: TenantId, share: Share) -> Self {
+    pub(crate) fn new(tenant: TenantId, share: Share) -> Self {
         Self {
             tenant,
             share,

@@ -89,6 +89,7 @@ impl FairSemaphore {
     /// many waiting as it may, or had most when the queue was full; `Overloaded` when the
     /// queue is full of others; `Draining` after [`close`](Self::close). With the time after
     /// which a slot may be free, once that is known.
+    #[inline]
     pub fn acquire(&self, tenant: &TenantId) -> Acquire {
         self.enter(tenant, None)
     }
@@ -104,6 +105,7 @@ impl FairSemaphore {
     /// # Panics
     ///
     /// If it has to wait, polling it outside a tokio runtime with a timer.
+    #[inline]
     pub fn acquire_before(&self, tenant: &TenantId, deadline: Instant) -> Acquire {
         self.enter(tenant, Some(deadline))
     }
@@ -145,13 +147,27 @@ impl FairSemaphore {
         self.shared.turns().count().waiting
     }
 
+    #[inline]
     fn enter(&self, tenant: &TenantId, deadline: Option<Instant>) -> Acquire {
         let share = self.shared.share_of(tenant);
         let mut turns = self.shared.turns();
-        if let Some(taken) = turns.take(tenant, share) {
-            drop(turns);
-            return Acquire::decided(Ok(Slot::new(Arc::clone(&self.shared), taken)));
+        match turns.take(tenant, share) {
+            Some(taken) => {
+                drop(turns);
+                Acquire::decided(Ok(Slot::new(Arc::clone(&self.shared), taken)))
+            }
+            None => self.line_up(turns, tenant, share, deadline),
         }
+    }
+
+    #[cold]
+    fn line_up(
+        &self,
+        mut turns: MutexGuard<'_, Turns<Option<Waker>>>,
+        tenant: &TenantId,
+        share: Share,
+        deadline: Option<Instant>,
+    ) -> Acquire {
         let entered = turns.wait(tenant, share, deadline, Instant::now());
         let mut wakes = handed_out(&mut turns);
         drop(turns);

@@ -23,6 +23,7 @@ impl Slot {
 }
 
 impl Drop for Slot {
+    #[inline]
     fn drop(&mut self) {
         if let Some(taken) = mem::take(&mut self.taken) {
             self.shared.give_back(taken);

@@ -7,14 +7,13 @@ use towerblock_fair::{Acquire, Admission, FairLimit, FairSemaphore, Share, Slot}
 fn auto_traits() {
     fn shareable<T: Clone + Send + Sync + Unpin + 'static>() {}
     fn movable<T: Send + Sync + Unpin + 'static>() {}
-    fn sendable<T: Send + 'static>() {}
     fn readable<T: Stats>() {}
     shareable::<FairLimit>();
     shareable::<FairSemaphore>();
     shareable::<Share>();
+    movable::<Acquire>();
     movable::<Admission>();
     movable::<Slot>();
-    sendable::<Acquire>();
     readable::<FairLimit>();
     readable::<FairSemaphore>();
 }

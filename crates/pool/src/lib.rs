@@ -78,3 +78,4 @@ pub use self::holder::Held;
 pub use self::pool::Pool;
 pub use self::pooled::Pooled;
 pub use self::settings::Settings;
+pub use self::stats::Status;

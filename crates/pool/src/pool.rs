@@ -14,7 +14,7 @@ use towerblock_fair::FairSemaphore;
 
 use crate::engine::Engine;
 use crate::live::Live;
-use crate::{Held, PoolError, Pooled, Settings, connect, stats};
+use crate::{Held, PoolError, Pooled, Settings, Status, connect, stats};
 
 /// Connections that tenants share, each in its turn.
 ///
@@ -123,6 +123,19 @@ impl<M: ManageConnection> Pool<M> {
         };
         let _ = timeout(patience, all_gone).await;
         live.growth().open
+    }
+
+    /// What is open, used and waited for now.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let live = &self.parts.live;
+        let growth = live.growth();
+        Status {
+            size: growth.size,
+            open: growth.open,
+            used: live.held().len(),
+            waiting: live.waiting(),
+        }
     }
 
     /// Who holds a connection now.

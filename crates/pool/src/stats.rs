@@ -6,6 +6,20 @@ use towerblock_core::{Metric, Value};
 
 use crate::growth::Growth;
 
+/// What a pool has and is asked for at one moment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Connections that there may be.
+    pub size: usize,
+    /// Connections that are open.
+    pub open: usize,
+    /// Connections that somebody holds.
+    pub used: usize,
+    /// Callers that wait for one.
+    pub waiting: usize,
+}
+
 /// None of them orders anything else.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {

@@ -1,12 +1,9 @@
-//! What bb8-postgres leaves open: a bound on connecting, and connections that are not fit
-//! to be used again.
+//! What bb8-postgres leaves open: connections that are not fit to be used again.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bb8::{ErrorSink, ManageConnection};
+use bb8::ManageConnection;
 use bb8_postgres::PostgresConnectionManager;
-use tokio::time::timeout;
 use tokio_postgres::{Client, NoTls};
 use towerblock_core::BoxError;
 
@@ -37,7 +34,7 @@ impl ManageConnection for Manager {
     type Error = BoxError;
 
     async fn connect(&self) -> Result<Connection, BoxError> {
-        let client = timeout(CONNECT_TIMEOUT, self.0.connect()).await??;
+        let client = self.0.connect().await?;
         let in_flight = false;
         Ok(Connection { client, in_flight })
     }
@@ -48,28 +45,5 @@ impl ManageConnection for Manager {
 
     fn has_broken(&self, connection: &mut Connection) -> bool {
         connection.in_flight || connection.client.is_closed()
-    }
-}
-
-/// Why the last attempt to connect failed, which bb8 does not tell who waits.
-#[derive(Clone, Debug, Default)]
-pub(super) struct LastError(Arc<Mutex<Option<String>>>);
-
-impl LastError {
-    pub(super) fn take(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl ErrorSink<BoxError> for LastError {
-    fn sink(&self, error: BoxError) {
-        let text = error
-            .source()
-            .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
-    }
-
-    fn boxed_clone(&self) -> Box<dyn ErrorSink<BoxError>> {
-        Box::new(self.clone())
     }
 }

@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use moka::sync::Cache;
 use tokio::time::MissedTickBehavior;
 use tokio_postgres::config::Host;
-use towerblock_core::{Metric, Stats, Value};
+use towerblock_core::{BoxError, Metric, Stats, TenantId, Value};
 use towerblock_tenant::{self as tenant, TenantStore};
 
 pub(crate) use self::embedded::Embedded;
@@ -37,11 +37,16 @@ pub(crate) struct PostgresStore {
     next_replica: AtomicUsize,
     /// The keys of tenants that wrote lately.
     unsettled: Cache<u64, ()>,
+    /// In whose name the server itself asks: in turns with its tenants.
+    ours: TenantId,
 }
 
 impl PostgresStore {
     /// Connects to nothing yet: the server starts while its database is away.
-    pub(crate) fn new(config: &Config, primary: &tokio_postgres::Config) -> Arc<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        primary: &tokio_postgres::Config,
+    ) -> Result<Arc<Self>, BoxError> {
         let kept = config.kept_connections();
         let primary = Pool::new(
             "primary".to_owned(),
@@ -52,7 +57,8 @@ impl PostgresStore {
         let most = config.database_replica_pool_max;
         let replicas = config.database_read_replicas.iter().enumerate();
         let replicas = replicas.map(|(n, at)| Pool::new(format!("replica-{n}"), at, most, 0));
-        Arc::new(Self {
+        Ok(Arc::new(Self {
+            ours: TenantId::new("server")?,
             primary,
             replicas: replicas.collect(),
             next_replica: AtomicUsize::new(0),
@@ -60,7 +66,7 @@ impl PostgresStore {
                 .time_to_live(SETTLED_AFTER)
                 .max_capacity(100_000)
                 .build(),
-        })
+        }))
     }
 
     /// Sets the database up once it can be reached, and from then on asks every server
@@ -73,7 +79,7 @@ impl PostgresStore {
         loop {
             tick.tick().await;
             if !is_set_up {
-                let setup = setup::run(&self.primary);
+                let setup = setup::run(&self.primary, &self.ours);
                 let outcome = tokio::time::timeout(SETUP_TIMEOUT, setup).await;
                 match outcome.unwrap_or_else(|late| Err(late.into())) {
                     Ok(()) => is_set_up = true,
@@ -86,8 +92,8 @@ impl PostgresStore {
                     }
                 }
             }
-            let replicas = self.replicas.iter().map(look);
-            tokio::join!(look(&self.primary), join_all(replicas));
+            let replicas = self.replicas.iter().map(|pool| look(pool, &self.ours));
+            tokio::join!(look(&self.primary, &self.ours), join_all(replicas));
         }
     }
 
@@ -115,8 +121,8 @@ impl PostgresStore {
     }
 }
 
-async fn look(pool: &Pool) {
-    let (is_usable, why) = match setup::check(pool).await {
+async fn look(pool: &Pool, by: &TenantId) {
+    let (is_usable, why) = match setup::check(pool, by).await {
         Ok(true) => (true, String::new()),
         Ok(false) => (false, "not set up yet".to_owned()),
         // It has too much to do, which is not to be away.
@@ -144,13 +150,19 @@ static IDLE: Metric = Metric::gauge(
     "Connections to the database that nobody uses",
 )
 .labelled("pool");
+static WAITING: Metric = Metric::gauge(
+    "database_waiting",
+    "requests",
+    "Requests that wait for a connection",
+)
+.labelled("pool");
 static USABLE: Metric = Metric::gauge(
     "database_usable",
     "",
     "Whether the server answered when it was last asked: 1 or 0",
 )
 .labelled("pool");
-static METRICS: &[Metric] = &[CONNECTIONS, IDLE, USABLE];
+static METRICS: &[Metric] = &[CONNECTIONS, IDLE, WAITING, USABLE];
 
 impl Stats for PostgresStore {
     fn describe(&self) -> &'static [Metric] {
@@ -159,9 +171,11 @@ impl Stats for PostgresStore {
 
     fn read(&self, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {
         for pool in self.replicas.iter().chain([&self.primary]) {
-            let (open, idle) = pool.connections();
-            sink(&CONNECTIONS, pool.name(), Value::Level(open.into()));
-            sink(&IDLE, pool.name(), Value::Level(idle.into()));
+            let status = pool.status();
+            let level = |count: usize| Value::Level(u32::try_from(count).unwrap_or(u32::MAX).into());
+            sink(&CONNECTIONS, pool.name(), level(status.open));
+            sink(&IDLE, pool.name(), level(status.open.saturating_sub(status.used)));
+            sink(&WAITING, pool.name(), level(status.waiting));
             let usable = u8::from(pool.is_usable());
             sink(&USABLE, pool.name(), Value::Level(usable.into()));
         }

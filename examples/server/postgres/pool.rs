@@ -1,17 +1,20 @@
-//! Connections, for now in a pool of bb8's; and what their errors mean to a client.
+//! The connections to one server, which tenants share in turns; and what errors mean to a
+//! client.
 
 use std::sync::Arc;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bb8::PooledConnection;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Error, Row};
-use towerblock_core::{BoxError, Reason, Rejected};
+use towerblock_core::{BoxError, Reason, Rejected, TenantId};
+use towerblock_fair::FairSemaphore;
+use towerblock_pool::{Pooled, Settings, Status};
 
 use super::bind::{Binding, Mode, Parameter};
 use super::directory::Directory;
-use super::manager::{LastError, Manager};
+use super::manager::{CONNECT_TIMEOUT, Manager};
 use crate::store::StoreError;
 
 /// For a connection, and then for the answer.
@@ -20,31 +23,29 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Pool {
     name: String,
-    size: u32,
     /// Whether it was all there when somebody last looked.
     usable: AtomicBool,
-    last_error: LastError,
-    inner: bb8::Pool<Manager>,
+    inner: towerblock_pool::Pool<Manager>,
     directory: Directory,
 }
 
 impl Pool {
-    pub(super) fn new(name: String, config: &tokio_postgres::Config, size: u32, kept: u32) -> Self {
-        let last_error = LastError::default();
-        let inner = bb8::Pool::builder()
-            .max_size(size)
-            .min_idle(kept)
-            .connection_timeout(PATIENCE)
-            // A round trip for every checkout; `get` looks at what is known instead.
-            .test_on_check_out(false)
-            .error_sink(Box::new(last_error.clone()))
-            .build_unchecked(Manager::new(config.clone()));
+    pub(super) fn new(
+        name: String,
+        config: &tokio_postgres::Config,
+        size: NonZeroUsize,
+        kept: usize,
+    ) -> Self {
+        let settings = Settings::default()
+            .acquire_timeout(PATIENCE)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .min_idle(kept);
+        let slots = FairSemaphore::new(size);
+        let manager = Manager::new(config.clone());
         Self {
             name,
-            size,
             usable: AtomicBool::new(false),
-            last_error,
-            inner,
+            inner: towerblock_pool::Pool::start(manager, size, slots, settings),
             directory: Directory::new(config),
         }
     }
@@ -53,6 +54,7 @@ impl Pool {
     /// was away when somebody last looked.
     pub(super) async fn query(
         &self,
+        tenant: &TenantId,
         binding: Binding,
         mode: Mode,
         statement: &str,
@@ -61,17 +63,18 @@ impl Pool {
         if !self.is_usable() {
             return Err(self.unavailable("not ready"));
         }
-        self.with(async |client| binding.query(client, mode, statement, parameters).await)
-            .await
+        let work = async |client: &Client| binding.query(client, mode, statement, parameters).await;
+        self.with(tenant, work).await
     }
 
     /// Does a thing on a connection. Dropped or too late, it takes the connection with it:
     /// the next to have it would wait for our answer first.
     pub(super) async fn with<T>(
         &self,
+        tenant: &TenantId,
         work: impl AsyncFnOnce(&Client) -> Result<T, Error>,
     ) -> Result<T, StoreError> {
-        let mut connection = self.get().await?;
+        let mut connection = self.get(tenant).await?;
         connection.in_flight = true;
         // Cancel safety: what is dropped here is in flight, and the pool closes it.
         let outcome = timeout(PATIENCE, work(&connection.client)).await;
@@ -80,18 +83,17 @@ impl Pool {
         answer.map_err(|error| self.explain(error))
     }
 
-    pub(super) async fn get(&self) -> Result<PooledConnection<'_, Manager>, StoreError> {
-        let open = async {
-            // A server that restarted leaves closed connections behind, one after another.
-            loop {
-                let connection = self.inner.get().await.ok()?;
-                if !connection.client.is_closed() {
-                    return Some(connection);
-                }
+    /// A connection, when it is this tenant's turn.
+    pub(super) async fn get(&self, tenant: &TenantId) -> Result<Pooled<Manager>, StoreError> {
+        let got = self.inner.get(tenant).await;
+        got.map_err(|error| match error.rejected().reason() {
+            Reason::Unavailable => self.unavailable(&error.to_string()),
+            // It answers, and has too much to do.
+            _ => {
+                tracing::debug!(pool = self.name, %error);
+                StoreError::Refused(*error.rejected())
             }
-        };
-        let connection = timeout(PATIENCE, open).await.ok().flatten();
-        connection.ok_or_else(|| self.no_connection())
+        })
     }
 
     /// A connection beside the pool's, to look tenants up: who is asking must be known while
@@ -113,22 +115,8 @@ impl Pool {
         self.usable.swap(usable, Ordering::Relaxed) != usable
     }
 
-    /// How many are open, and how many of these nobody uses.
-    pub(super) fn connections(&self) -> (u32, u32) {
-        let state = self.inner.state();
-        (state.connections, state.idle_connections)
-    }
-
-    fn no_connection(&self) -> StoreError {
-        let (open, idle) = self.connections();
-        if open.saturating_sub(idle) == self.size {
-            // It answers, and has too much to do.
-            return Rejected::new("database", Reason::Overloaded).into();
-        }
-        match self.last_error.take() {
-            Some(error) => self.unavailable(&format!("no connection in time: {error}")),
-            None => self.unavailable("no connection in time"),
-        }
+    pub(super) fn status(&self) -> Status {
+        self.inner.status()
     }
 
     /// What the server cannot do now is no error of ours.

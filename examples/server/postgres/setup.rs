@@ -5,7 +5,7 @@ use std::pin::pin;
 use bytes::Bytes;
 use futures_util::SinkExt as _;
 use tokio_postgres::{Error, GenericClient, Transaction};
-use towerblock_core::BoxError;
+use towerblock_core::{BoxError, TenantId};
 use towerblock_tenant::{self as tenant, Isolation, Tenant};
 
 use super::bind::{Binding, MARKET, ROLE, SHARED_TABLES};
@@ -17,8 +17,8 @@ use crate::store::{Plugin, StoreError};
 /// Two instances that start at once take turns.
 const LOCK: i64 = 0x746f_7765_7262_6c6b;
 
-pub(super) async fn run(pool: &Pool) -> Result<(), BoxError> {
-    let mut connection = pool.get().await?;
+pub(super) async fn run(pool: &Pool, by: &TenantId) -> Result<(), BoxError> {
+    let mut connection = pool.get(by).await?;
     // Dropped half-way, or failed: the connection goes, and the transaction with it.
     connection.in_flight = true;
     let transaction = connection.client.transaction().await?;
@@ -49,8 +49,8 @@ pub(super) async fn run(pool: &Pool) -> Result<(), BoxError> {
 }
 
 /// Whether this server has it all: a standby has it a moment later than its primary.
-pub(super) async fn check(pool: &Pool) -> Result<bool, StoreError> {
-    pool.with(async |client| is_done(client).await).await
+pub(super) async fn check(pool: &Pool, by: &TenantId) -> Result<bool, StoreError> {
+    pool.with(by, async |client| is_done(client).await).await
 }
 
 async fn is_done(client: &impl GenericClient) -> Result<bool, Error> {

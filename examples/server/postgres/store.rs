@@ -20,19 +20,21 @@ impl PostgresStore {
     /// From a standby when there is one; from the primary when that fails.
     async fn read(
         &self,
+        tenant: &Tenant,
         binding: Binding,
         statement: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, StoreError> {
+        let id = &tenant.id;
         let mode = Mode::ReadOnly;
         if let Some(replica) = self.replica_for(binding.key()) {
-            match replica.query(binding, mode, statement, parameters).await {
+            match replica.query(id, binding, mode, statement, parameters).await {
                 Err(StoreError::Unavailable { .. }) => {}
                 outcome => return outcome,
             }
         }
         self.primary
-            .query(binding, mode, statement, parameters)
+            .query(id, binding, mode, statement, parameters)
             .await
     }
 
@@ -46,10 +48,10 @@ impl PostgresStore {
             keys: &self.unsettled,
             key: tenant.key,
         };
-        let binding = Binding::of(tenant);
+        let (id, binding) = (&tenant.id, Binding::of(tenant));
         let mode = Mode::ReadWrite;
         self.primary
-            .query(binding, mode, statement, parameters)
+            .query(id, binding, mode, statement, parameters)
             .await
     }
 }
@@ -87,7 +89,7 @@ impl Store for PostgresStore {
         };
         let list = query.statement();
         let binding = Binding::of(tenant);
-        let rows = self.read(binding, &list.sql, &list.parameters).await?;
+        let rows = self.read(tenant, binding, &list.sql, &list.parameters).await?;
         Ok(query.page(&rows, None, |row| Ok(plugin(row)?))?)
     }
 
@@ -95,7 +97,7 @@ impl Store for PostgresStore {
         let statement = format!("SELECT {COLUMNS} FROM plugins WHERE tenant_key = $1 AND id = $2");
         let parameters: [Parameter<'_>; 2] = [(&key(tenant)?, Type::INT8), (&id, Type::INT8)];
         let binding = Binding::of(tenant);
-        let rows = self.read(binding, &statement, &parameters).await?;
+        let rows = self.read(tenant, binding, &statement, &parameters).await?;
         rows.first().map(plugin).transpose()
     }
 
@@ -141,7 +143,7 @@ impl Store for PostgresStore {
             "SELECT display_name, email FROM profiles WHERE tenant_key = $1 AND user_id = $2";
         let parameters: [Parameter<'_>; 2] = [(&key(tenant)?, Type::INT8), (&user, Type::TEXT)];
         let rows = self
-            .read(Binding::of(tenant), statement, &parameters)
+            .read(tenant, Binding::of(tenant), statement, &parameters)
             .await?;
         let profile = |row: &Row| {
             Ok(Profile {
@@ -174,11 +176,11 @@ impl Store for PostgresStore {
         Ok(())
     }
 
-    async fn packages(&self, page: &Seek) -> Result<Page<Package>, StoreError> {
+    async fn packages(&self, tenant: &Tenant, page: &Seek) -> Result<Page<Package>, StoreError> {
         let query = page.query("id, name, summary, created_at", "packages");
         let list = query.statement();
         let rows = self
-            .read(Binding::Market, &list.sql, &list.parameters)
+            .read(tenant, Binding::Market, &list.sql, &list.parameters)
             .await?;
         let package = |row: &Row| {
             Ok(Package {

@@ -3,6 +3,7 @@ use axum::response::Response;
 use http::HeaderMap;
 use towerblock_page::PageRequest;
 use towerblock_respond::Refused;
+use towerblock_tenant::CurrentTenant;
 
 use crate::reply::{SHARED, listing};
 use crate::state::Shared;
@@ -11,10 +12,11 @@ use crate::store::NEWEST;
 /// The packages that all tenants share.
 pub(crate) async fn list(
     State(state): State<Shared>,
+    tenant: CurrentTenant,
     page: PageRequest,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let page = page.shared().seek(&NEWEST)?;
-    let packages = state.store.packages(&page).await?;
+    let packages = state.store.packages(&tenant, &page).await?;
     listing(&headers, SHARED, &packages)
 }

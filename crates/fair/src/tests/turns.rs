@@ -320,3 +320,20 @@ fn a_flood_of_minted_tenants_leaves_no_memory_behind() {
     }
     assert!(turns.is_blank());
 }
+
+#[test]
+fn a_slot_handed_over_at_the_deadline_is_not_lost() {
+    let now = Instant::now();
+    let mut turns = Turns::<()>::new(1);
+    let (tenant, share) = (id("a"), Share::default());
+    let held = turns.take(&tenant, share).unwrap();
+    let [first, second] = [(); 2].map(|()| turns.wait(&tenant, share, None, now).unwrap().0);
+    turns.give_back(held, Some(now));
+    assert!(turns.next().is_some());
+    let (Turn::Has(held), ()) = turns.expire(first, now) else {
+        panic!("it has a slot");
+    };
+    assert!(matches!(turns.expire(second, now), (Turn::Refused(_), ())));
+    turns.give_back(held, None);
+    assert!(turns.is_blank());
+}

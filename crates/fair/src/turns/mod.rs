@@ -3,6 +3,7 @@
 //! Between two calls no slot is free that somebody who waits may have, if the caller asks
 //! [`Turns::next`] until it says `None` after each call that takes or gives something.
 
+mod places;
 mod refusals;
 
 use std::collections::BTreeSet;
@@ -168,7 +169,7 @@ impl<W: Default> Turns<W> {
         if waiting > 0 || held >= share.cap() || !for_it {
             return None;
         }
-        let seat = found.unwrap_or_else(|| self.seats.find_or_add(tenant, share));
+        let seat = found.unwrap_or_else(|| self.seats.add(Seat::new(tenant.clone(), share)));
         self.set_share(seat, share);
         Some(self.give(seat))
     }
@@ -293,6 +294,7 @@ impl<W: Default> Turns<W> {
             refused: self.refused,
         }
     }
+
     /// Whether a slot is free that is kept for nobody.
     fn has_shared(&self) -> bool {
         self.in_use - self.private < self.slots.saturating_sub(self.reserved)
@@ -307,104 +309,6 @@ impl<W: Default> Turns<W> {
         }
         holder.held += 1;
         Taken(Some(seat))
-    }
-
-    /// A tenant that had its slots of this turn goes behind all others.
-    fn count_in_turn(&mut self, seat: usize) {
-        let tenant = self.seats.arena.at_mut(seat);
-        if tenant.place != Place::Ring {
-            return;
-        }
-        tenant.had += 1;
-        if tenant.had >= tenant.share.size() {
-            tenant.had = 0;
-            self.ring.remove(&mut self.seats.arena, seat);
-            self.ring.push_back(&mut self.seats.arena, seat);
-        }
-    }
-
-    fn change_queue(&mut self, seat: usize, change: impl FnOnce(&mut List, &mut Arena<Waiter<W>>)) {
-        let tenant = self.seats.arena.at_mut(seat);
-        if tenant.waiters.len() > 0 {
-            self.backlogs.remove(&(tenant.backlog(), seat));
-        }
-        self.queued -= tenant.waiters.len();
-        change(&mut tenant.waiters, &mut self.waiters);
-        self.queued += tenant.waiters.len();
-        if tenant.waiters.len() > 0 {
-            self.backlogs.insert((tenant.backlog(), seat));
-        }
-        if self.queued == 0 {
-            self.pace.end();
-        }
-        self.put_in_place(seat);
-    }
-
-    /// To be called whenever something changed that [`Seat::due`](crate::seats::Seat::due)
-    /// looks at.
-    fn put_in_place(&mut self, seat: usize) {
-        let tenant = self.seats.arena.at_mut(seat);
-        let (due, size) = (tenant.due(), tenant.share.size());
-        let place = mem::replace(&mut tenant.place, due);
-        if place == due {
-            return;
-        }
-        match place {
-            Place::Owed => self.owed.remove(&mut self.seats.arena, seat),
-            Place::Ring => {
-                self.ring.remove(&mut self.seats.arena, seat);
-                self.ring_weight -= u64::from(size);
-            }
-            Place::Idle | Place::Capped => {}
-        }
-        match due {
-            Place::Owed => self.owed.push_back(&mut self.seats.arena, seat),
-            Place::Ring => {
-                self.ring.push_back(&mut self.seats.arena, seat);
-                self.ring_weight += u64::from(size);
-                self.seats.arena.at_mut(seat).had = 0;
-            }
-            Place::Idle | Place::Capped => {}
-        }
-    }
-
-    fn set_share(&mut self, seat: usize, share: Share) {
-        let tenant = self.seats.arena.at_mut(seat);
-        let old = tenant.share;
-        if old == share {
-            return;
-        }
-        if tenant.waiters.len() > 0 {
-            self.backlogs.remove(&(tenant.backlog(), seat));
-        }
-        tenant.share = share;
-        if tenant.waiters.len() > 0 {
-            self.backlogs.insert((tenant.backlog(), seat));
-        }
-        if tenant.place == Place::Ring {
-            self.ring_weight += u64::from(share.size());
-            self.ring_weight -= u64::from(old.size());
-        }
-        if tenant.wanted > 0 {
-            self.spread_reserves();
-        }
-        self.put_in_place(seat);
-    }
-
-    /// Keeps for each tenant what it wants, in the order asked for, and one slot for all.
-    fn spread_reserves(&mut self) {
-        let mut left = self.slots.saturating_sub(1);
-        (self.reserved, self.private) = (0, 0);
-        let with_reserve = mem::take(&mut self.with_reserve);
-        for &seat in &with_reserve {
-            let tenant = self.seats.arena.at_mut(seat);
-            tenant.reserve = tenant.wanted.min(left).min(tenant.share.cap());
-            left -= tenant.reserve;
-            self.reserved += tenant.reserve;
-            self.private += tenant.reserve.min(tenant.held);
-            self.put_in_place(seat);
-        }
-        self.with_reserve = with_reserve;
     }
 
     fn remove(&mut self, key: usize) -> State<W> {

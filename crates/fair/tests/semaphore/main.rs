@@ -160,10 +160,15 @@ async fn a_full_queue_makes_room_for_who_waits_with_fewer() {
     let (noisy, quiet) = (id("noisy"), id("quiet"));
     let held = slots.acquire(&noisy).await.unwrap();
     let [first, second, third] = [(); 3].map(|()| slots.acquire(&noisy));
+    // In a task, which only goes on when it is woken.
+    let third = tokio::spawn(third);
+    tokio::task::yield_now().await;
     let refused = slots.acquire(&noisy).await.unwrap_err();
     assert_eq!(refused.reason(), Reason::OverShare);
     let other = slots.acquire(&quiet);
-    assert_eq!(third.await.unwrap_err().reason(), Reason::OverShare);
+    let pushed_out = tokio::time::timeout(Duration::from_secs(5), third).await;
+    let pushed_out = pushed_out.unwrap().unwrap().unwrap_err();
+    assert_eq!(pushed_out.reason(), Reason::OverShare);
     // Two and one: another one of the quiet tenant's would only turn that round.
     let refused = slots.acquire(&quiet).await.unwrap_err();
     assert_eq!(refused.reason(), Reason::Overloaded);
@@ -193,9 +198,12 @@ async fn slots_come_and_go_while_in_use() {
 async fn a_closed_one_refuses_all_who_wait_and_come() {
     let slots = slots(1);
     let held = slots.acquire(&id("a")).await.unwrap();
-    let waits = slots.acquire(&id("b"));
+    let waits = tokio::spawn(slots.acquire(&id("b")));
+    tokio::task::yield_now().await;
     slots.close();
-    assert_eq!(waits.await.unwrap_err().reason(), Reason::Draining);
+    let refused = tokio::time::timeout(Duration::from_secs(5), waits).await;
+    let refused = refused.unwrap().unwrap().unwrap_err();
+    assert_eq!(refused.reason(), Reason::Draining);
     drop(held);
     let refused = slots.acquire(&id("a")).await.unwrap_err();
     assert_eq!(refused.reason(), Reason::Draining);

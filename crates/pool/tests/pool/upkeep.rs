@@ -117,6 +117,9 @@ async fn the_numbers_tell_what_is_open_and_what_happened() {
     let second = pool.get(&acme).await.unwrap();
     assert!(pool.get(&acme).await.is_err());
     drop(second);
+    let status = pool.status();
+    let numbers = (status.size, status.open, status.used, status.waiting);
+    assert_eq!(numbers, (2, 2, 1, 0));
     let mut seen = Vec::new();
     pool.read(&mut |metric, label, value| {
         assert!(pool.describe().contains(metric));
