@@ -1,6 +1,5 @@
 //! Connections, for now in a pool of bb8's; and what their errors mean to a client.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use tokio_postgres::{Client, Error, Row};
 use towerblock_core::{BoxError, Reason, Rejected};
 
 use super::bind::{Binding, Mode, Parameter};
-use super::directory::Directory;
+use super::directory::{Directory, Lease};
 use super::manager::{LastError, Manager};
 use crate::store::StoreError;
 
@@ -96,8 +95,8 @@ impl Pool {
 
     /// A connection beside the pool's, to look tenants up: who is asking must be known while
     /// tenants hold all others.
-    pub(super) async fn directory(&self) -> Result<Arc<Client>, BoxError> {
-        self.directory.client().await
+    pub(super) async fn directory(&self) -> Result<Lease, BoxError> {
+        self.directory.lease().await
     }
 
     pub(super) fn name(&self) -> &str {
