@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser};
@@ -43,15 +44,15 @@ pub struct Config {
 
     /// Connections to the primary, at most.
     #[arg(long, env, default_value = "20", value_parser = connections)]
-    pub database_pool_max: u32,
+    pub database_pool_max: NonZeroUsize,
 
     /// Connections to the primary that are kept open, at most DATABASE_POOL_MAX. Default: 2.
     #[arg(long, env, value_parser = kept_connections)]
-    pub database_pool_min: Option<u32>,
+    pub database_pool_min: Option<usize>,
 
     /// Connections to each replica, at most.
     #[arg(long, env, default_value = "30", value_parser = connections)]
-    pub database_replica_pool_max: u32,
+    pub database_replica_pool_max: NonZeroUsize,
 
     /// Comma-separated secrets in base64, 1 to 8 of at least 32 bytes, the same on all
     /// instances: the first seals cursors, all open them and verify tokens (HS256).
@@ -102,7 +103,7 @@ impl Config {
             }
         }
         let config = Self::try_parse_from(arguments).map_err(|error| one_line(&error))?;
-        let max = config.database_pool_max;
+        let max = config.database_pool_max.get();
         if let Some(min) = config.database_pool_min.filter(|min| *min > max) {
             let line = format!("DATABASE_POOL_MIN={min}: more than DATABASE_POOL_MAX={max}");
             return Err((line, 2));
@@ -120,9 +121,9 @@ impl Config {
         Ok(config)
     }
 
-    pub(crate) fn kept_connections(&self) -> u32 {
+    pub(crate) fn kept_connections(&self) -> usize {
         let kept = self.database_pool_min.unwrap_or(2);
-        kept.min(self.database_pool_max)
+        kept.min(self.database_pool_max.get())
     }
 }
 
@@ -194,12 +195,15 @@ fn port(text: &str) -> Result<u16, &'static str> {
     text.parse().map_err(|_| "expected a port from 0 to 65535")
 }
 
-fn connections(text: &str) -> Result<u32, &'static str> {
-    let number = text.parse().ok().filter(|n| (1..=1_000).contains(n));
+fn connections(text: &str) -> Result<NonZeroUsize, &'static str> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|n: &NonZeroUsize| n.get() <= 1_000);
     number.ok_or("expected a number of connections from 1 to 1000")
 }
 
-fn kept_connections(text: &str) -> Result<u32, &'static str> {
+fn kept_connections(text: &str) -> Result<usize, &'static str> {
     let number = text.parse().ok().filter(|n| *n <= 1_000);
     number.ok_or("expected a number of connections from 0 to 1000")
 }

@@ -4,14 +4,10 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use jsonwebtoken::{DecodingKey, Validation};
-use serde::Deserialize;
 use towerblock_core::BoxError;
 use towerblock_page::KeyRing;
 use towerblock_tenant::{JwtClaim, JwtKey};
 
-/// The claim of a token that names its tenant.
-const TENANT: &str = "tenant";
 const BYTES: usize = 32;
 
 /// One secret of `SECRET_KEYS`.
@@ -62,24 +58,6 @@ impl Secrets {
     /// Names the tenant by the claim `tenant` of a token that is signed with a secret.
     pub(crate) fn tenant_claim(&self) -> Result<JwtClaim, BoxError> {
         let keys: Result<Vec<_>, _> = self.0.iter().map(|key| JwtKey::hs256(&key.0)).collect();
-        Ok(JwtClaim::new(TENANT, keys?))
+        Ok(JwtClaim::new("tenant", keys?))
     }
-
-    /// Whom a token is for, and of which tenant. One without both is for nobody.
-    pub(crate) fn subject(&self, token: &str) -> Option<Subject> {
-        let mut validation = Validation::default();
-        validation.validate_nbf = true;
-        self.0.iter().find_map(|key| {
-            let key = DecodingKey::from_secret(&key.0);
-            let token = jsonwebtoken::decode(token, &key, &validation).ok()?;
-            Some(token.claims)
-        })
-    }
-}
-
-/// What a token says of its bearer.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Subject {
-    pub(crate) sub: String,
-    pub(crate) tenant: String,
 }

@@ -57,10 +57,10 @@ pub(crate) fn around(
 ) -> Result<Router<Shared>, BoxError> {
     let who_is_asking = TenantLayer::new(Arc::clone(&state.registry))
         .resolver(Subdomain::of(["localhost"])?)
-        .resolver(state.secrets.tenant_claim()?)
+        .resolver(state.tokens.clone())
         .resolver(GuardedHeader::new(TENANT_ID, is_local));
 
-    let pages = PageLayer::new(state.secrets.key_ring()?);
+    let pages = PageLayer::new(state.cursor_keys.clone());
 
     let stack = ServiceBuilder::new()
         // First of all, so that whatever is logged below carries the request's id; one
@@ -89,7 +89,7 @@ pub(crate) fn around(
         .layer(RespondLayer::new())
         // Everything below may rely on the tenant; nothing below runs without one.
         .layer(who_is_asking)
-        // Inside the tenant, for what is known of it needs no time; outside the handler.
+        // Inside the tenant, which bounds its lookups itself; outside the handler.
         .map_err(unavailable_if_elapsed)
         .layer(TimeoutLayer::new(TIMEOUT))
         // Next to the handler: it sees whole bodies, and everything outside the sizes

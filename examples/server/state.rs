@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use towerblock_core::{BoxError, Stats};
-use towerblock_tenant::Registry;
+use towerblock_page::KeyRing;
+use towerblock_tenant::{JwtClaim, Registry};
 
 use crate::config::{Config, Secret};
 use crate::metrics::HttpMetrics;
@@ -21,7 +22,8 @@ pub(crate) struct State {
     pub(crate) registry: Arc<Registry>,
     pub(crate) metrics: HttpMetrics,
     pub(crate) admin_token: Option<Secret>,
-    pub(crate) secrets: Secrets,
+    pub(crate) cursor_keys: KeyRing,
+    pub(crate) tokens: JwtClaim,
     pub(crate) instance: String,
     pub(crate) started: Instant,
     pub(crate) connections: AtomicUsize,
@@ -39,13 +41,15 @@ impl State {
             let host = host.as_deref().map_or("server", str::trim);
             format!("{host}-{pid}")
         };
+        let secrets = Secrets::new(&config.secret_keys)?;
         Ok(Self {
             store,
             // So long may a tenant go on that was suspended by somebody else.
             registry: Arc::new(registry.ttl(Duration::from_secs(10))),
             metrics: HttpMetrics::new(),
             admin_token: config.admin_token.clone(),
-            secrets: Secrets::new(&config.secret_keys)?,
+            cursor_keys: secrets.key_ring()?,
+            tokens: secrets.tenant_claim()?,
             instance: config.instance_id.clone().unwrap_or_else(named),
             started: Instant::now(),
             connections: AtomicUsize::new(0),

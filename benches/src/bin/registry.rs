@@ -7,6 +7,7 @@
 )]
 
 use std::hint::black_box;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use axum::Router;
@@ -71,7 +72,7 @@ impl Subject {
             Ok(Some(tenant))
         }
         let registry = Registry::new(store)
-            .capacity(2 * size)
+            .capacity(NonZeroU64::new(2 * size).expect("there are tenants"))
             .ttl(Duration::from_secs(24 * 60 * 60));
         let before = resident_bytes()?;
         for n in 0..size {

@@ -105,3 +105,60 @@ impl Parts {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{Method, Uri};
+    use tokio_postgres::types::Type;
+    use towerblock_core::TenantId;
+
+    use super::{Owner, Scope};
+    use crate::{Keyset, Unique};
+
+    fn bytes(owner: Owner, uri: &'static str, bound: &[(&str, &str)]) -> Vec<u8> {
+        let scope = Scope {
+            owner,
+            method: Method::GET,
+            uri: Uri::from_static(uri),
+            bound: bound
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+                .collect(),
+        };
+        scope.bytes(&Keyset::new("list/1", [], Unique::asc("id", Type::INT8)))
+    }
+
+    #[test]
+    fn no_two_scopes_have_the_same_bytes() {
+        let tenant = |name: &str| Owner::Tenant(TenantId::new(name).unwrap());
+        let scopes = [
+            bytes(Owner::Nobody, "/p", &[]),
+            bytes(Owner::Everybody, "/p", &[]),
+            bytes(tenant("nobody"), "/p", &[]),
+            bytes(tenant("everybody"), "/p", &[]),
+            bytes(Owner::Nobody, "/p?a=b", &[]),
+            bytes(Owner::Nobody, "/p?ab=", &[]),
+            bytes(Owner::Nobody, "/p?=ab", &[]),
+            bytes(Owner::Nobody, "/p?a=&b=", &[]),
+            bytes(Owner::Nobody, "/p", &[("a", "b")]),
+            bytes(Owner::Nobody, "/p", &[("ab", "")]),
+            bytes(Owner::Nobody, "/p", &[("a", ""), ("b", "")]),
+        ];
+        for (n, scope) in scopes.iter().enumerate() {
+            assert!(
+                !scopes.iter().skip(n + 1).any(|other| other == scope),
+                "{n}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_spelling_or_an_order_that_says_the_same_is_the_same() {
+        let scope = |uri| bytes(Owner::Nobody, uri, &[]);
+        assert_eq!(
+            scope("/p?a=1&b=%20&b=x"),
+            scope("/p?b=+&cursor=C&%61=1&limit=7&b=x")
+        );
+        assert_ne!(scope("/p?b=1&b=2"), scope("/p?b=2&b=1"));
+    }
+}

@@ -10,17 +10,26 @@ use crate::context::within;
 
 pin_project! {
     /// A response body that is made for one tenant: a stream that a handler returned still
-    /// runs in the scope of its request.
+    /// runs in the scope of its request, and ends in it.
     #[derive(Debug)]
     pub struct TenantBody<B> {
+        // Empty once it is dropped.
         #[pin]
-        inner: B,
+        inner: Option<B>,
         tenant: Arc<Tenant>,
+    }
+
+    impl<B> PinnedDrop for TenantBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            within(Some(Arc::clone(this.tenant)), || this.inner.set(None));
+        }
     }
 }
 
 impl<B> TenantBody<B> {
     pub(crate) const fn new(inner: B, tenant: Arc<Tenant>) -> Self {
+        let inner = Some(inner);
         Self { inner, tenant }
     }
 }
@@ -34,14 +43,18 @@ impl<B: Body> Body for TenantBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        within(Some(Arc::clone(this.tenant)), || this.inner.poll_frame(cx))
+        let Some(inner) = this.inner.as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        within(Some(Arc::clone(this.tenant)), || inner.poll_frame(cx))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let inner = self.inner.as_ref();
+        inner.map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }

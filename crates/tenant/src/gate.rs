@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use towerblock_core::Rejected;
+use towerblock_core::{Rejected, TenantId};
 
 use crate::authorize::{Authorize, Verdict, admit};
-use crate::resolve::{Identity, identify, unknown};
+use crate::resolve::{Identity, identify, invalid, unknown};
 use crate::{Registry, Resolve, Tenant, Trust};
 
 /// What all services of one layer share.
@@ -36,7 +36,8 @@ impl Gate {
         let Some(tenant) = self.registry.at_hand(&identity) else {
             return Ok(Err(Pending::Lookup(identity.into_owned())));
         };
-        let tenant = tenant?;
+        let tenant = tenant.map_err(|rejected| self.veiled(&identity, rejected))?;
+        agree(parts, &tenant)?;
         match self.verdict(parts, &tenant, identity.trust) {
             Verdict::Allow => {
                 admit(tenant.state, &parts.method)?;
@@ -55,7 +56,9 @@ impl Gate {
     ) -> Result<Arc<Tenant>, Rejected> {
         let (tenant, verdict) = match pending {
             Pending::Lookup(identity) => {
-                let tenant = self.registry.resolve(&identity).await?;
+                let tenant = self.registry.resolve(&identity).await;
+                let tenant = tenant.map_err(|rejected| self.veiled(&identity, rejected))?;
+                agree(parts, &tenant)?;
                 let verdict = self.verdict(parts, &tenant, identity.trust);
                 (tenant, verdict)
             }
@@ -74,8 +77,25 @@ impl Gate {
         Ok(tenant)
     }
 
+    /// Whose a domain is, and whether it is anybody's, is not for everyone: where callers are
+    /// authorized, that a domain and an id disagree looks like no tenant at all.
+    fn veiled(&self, identity: &Identity<'_>, rejected: Rejected) -> Rejected {
+        let tells = rejected == invalid() && identity.domain.is_some();
+        if tells && self.authorize.is_some() {
+            return unknown();
+        }
+        rejected
+    }
+
     fn verdict(&self, parts: &Parts, tenant: &Tenant, trust: Trust) -> Verdict {
         let authorize = self.authorize.as_ref();
         authorize.map_or(Verdict::Allow, |it| it.authorize(parts, tenant, trust))
     }
+}
+
+/// A layer further out may have named the tenant already: then it is this one.
+fn agree(parts: &Parts, tenant: &Tenant) -> Result<(), Rejected> {
+    let earlier = parts.extensions.get::<TenantId>();
+    let agrees = earlier.is_none_or(|earlier| *earlier == tenant.id);
+    agrees.then_some(()).ok_or(invalid())
 }

@@ -43,8 +43,12 @@
 //! `Arc<`[`Tenant`]`>`, and in a task-local, [`current`], that covers the handler and the
 //! response body. The current `tracing` span gets it as `tenant`, if it has such a field.
 //!
-//! **It holds** a request only while its tenant is looked up, which a tenant that was asked
-//! for lately is not; see [`Registry`] for how long that takes. That needs a tokio runtime.
+//! **It holds** a request, and the inner service that was made ready for it, only while its
+//! tenant is looked up, which a tenant that was asked for lately is not; see [`Registry`] for
+//! how long that takes. That needs a tokio runtime.
+//!
+//! **It does not** say who the user is, strip headers or prefixes, or follow work that is
+//! spawned by anything but [`spawn`] and its neighbours.
 //!
 //! [`TenantId`]: towerblock_core::TenantId
 

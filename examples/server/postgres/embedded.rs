@@ -20,7 +20,8 @@ impl Embedded {
     /// Starts both, and has `config` name them.
     pub(crate) async fn start(config: &mut Config) -> Result<Self, BoxError> {
         // Ours, the standby's own, and some for whoever wants to look.
-        let connections = config.database_pool_max + config.database_replica_pool_max + 20;
+        let (primary, replica) = (config.database_pool_max, config.database_replica_pool_max);
+        let connections = primary.get() + replica.get() + 20;
         let servers = Postgres::builder()
             .standbys(1)
             .setting("max_connections", connections.to_string())

@@ -172,9 +172,14 @@ impl Stats for PostgresStore {
     fn read(&self, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {
         for pool in self.replicas.iter().chain([&self.primary]) {
             let status = pool.status();
-            let level = |count: usize| Value::Level(u32::try_from(count).unwrap_or(u32::MAX).into());
+            let level =
+                |count: usize| Value::Level(u32::try_from(count).unwrap_or(u32::MAX).into());
             sink(&CONNECTIONS, pool.name(), level(status.open));
-            sink(&IDLE, pool.name(), level(status.open.saturating_sub(status.used)));
+            sink(
+                &IDLE,
+                pool.name(),
+                level(status.open.saturating_sub(status.used)),
+            );
             sink(&WAITING, pool.name(), level(status.waiting));
             let usable = u8::from(pool.is_usable());
             sink(&USABLE, pool.name(), Value::Level(usable.into()));

@@ -1,7 +1,6 @@
 //! The connections to one server, which tenants share in turns; and what errors mean to a
 //! client.
 
-use std::sync::Arc;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use towerblock_fair::FairSemaphore;
 use towerblock_pool::{Pooled, Settings, Status};
 
 use super::bind::{Binding, Mode, Parameter};
-use super::directory::Directory;
+use super::directory::{Directory, Lease};
 use super::manager::{CONNECT_TIMEOUT, Manager};
 use crate::store::StoreError;
 
@@ -98,8 +97,8 @@ impl Pool {
 
     /// A connection beside the pool's, to look tenants up: who is asking must be known while
     /// tenants hold all others.
-    pub(super) async fn directory(&self) -> Result<Arc<Client>, BoxError> {
-        self.directory.client().await
+    pub(super) async fn directory(&self) -> Result<Lease, BoxError> {
+        self.directory.lease().await
     }
 
     pub(super) fn name(&self) -> &str {

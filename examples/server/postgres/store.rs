@@ -28,7 +28,10 @@ impl PostgresStore {
         let id = &tenant.id;
         let mode = Mode::ReadOnly;
         if let Some(replica) = self.replica_for(binding.key()) {
-            match replica.query(id, binding, mode, statement, parameters).await {
+            match replica
+                .query(id, binding, mode, statement, parameters)
+                .await
+            {
                 Err(StoreError::Unavailable { .. }) => {}
                 outcome => return outcome,
             }
@@ -89,7 +92,9 @@ impl Store for PostgresStore {
         };
         let list = query.statement();
         let binding = Binding::of(tenant);
-        let rows = self.read(tenant, binding, &list.sql, &list.parameters).await?;
+        let rows = self
+            .read(tenant, binding, &list.sql, &list.parameters)
+            .await?;
         Ok(query.page(&rows, None, |row| Ok(plugin(row)?))?)
     }
 

@@ -33,14 +33,12 @@ static KEYSET: LazyLock<Keyset> = LazyLock::new(|| {
     Keyset::new("fuzz/1", [name], Unique::asc("id", Type::INT4))
 });
 
-type Key = (Option<Vec<u8>>, i32);
-
 fuzz_target!(|data: &[u8]| {
     // As the whole query of a URI, if it can be one.
     let mut uri = b"/list?".to_vec();
     uri.extend(data);
     if let Ok(request) = Request::get(&*uri).body(()) {
-        let _refused = read(request).map(|seek| seek.start::<Key>());
+        let _refused = read(request).map(|seek| seek.start::<(Option<Vec<u8>>, i32)>());
     }
 
     // As a cursor.
@@ -65,7 +63,9 @@ fuzz_target!(|data: &[u8]| {
     if data.len() < 1_000 {
         let cursor = seal(Some(data.to_vec()), -1);
         let seek = ask(&cursor).expect("it was sealed for this list");
-        let (direction, start) = seek.start::<Key>().expect("it was of this type");
+        let (direction, start) = seek
+            .start::<(Option<Vec<u8>>, i32)>()
+            .expect("it was of this type");
         assert_eq!(direction, Direction::Forward);
         assert_eq!(start, Bound::Excluded((Some(data.to_vec()), -1)));
     }

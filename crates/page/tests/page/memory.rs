@@ -16,8 +16,6 @@ use towerblock_page::{
 
 use crate::layer;
 
-type Entries = BTreeMap<(Option<i64>, i32), char>;
-
 async fn seek(keyset: &Keyset, size: usize, cursor: Option<&str>) -> Result<Seek, PageError> {
     let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
     let request = Request::get(format!("/list?limit={size}{cursor}"));
@@ -43,7 +41,12 @@ fn keyset(descends: bool) -> Keyset {
 }
 
 /// Those that are not `x`.
-async fn page(map: &Entries, descends: bool, size: usize, cursor: Option<&str>) -> Page<i32> {
+async fn page(
+    map: &BTreeMap<(Option<i64>, i32), char>,
+    descends: bool,
+    size: usize,
+    cursor: Option<&str>,
+) -> Page<i32> {
     let seek = seek(&keyset(descends), size, cursor).await.unwrap();
     let picked = seek.page_of_map(map, |(_, id), mark| (*mark != 'x').then_some(*id));
     picked.unwrap()
@@ -63,7 +66,7 @@ fn every_walk_through_a_map_shows_each_entry_once_in_its_place() {
     let steps = proptest::collection::vec((any::<bool>(), 1..8_usize), 0..20);
     proptest!(|(entries in entries, descends in any::<bool>(), steps in steps)| {
         let entries = entries.into_iter();
-        let map: Entries = entries.map(|(a, b, mark)| ((a, b), mark.chars().next().unwrap())).collect();
+        let map: BTreeMap<_, char> = entries.map(|(a, b, mark)| ((a, b), mark.chars().next().unwrap())).collect();
         let mut sorted: Vec<i32> = map.iter().filter(|(_, mark)| **mark != 'x').map(|((_, b), _)| *b).collect();
         if descends {
             sorted.reverse();
@@ -90,7 +93,7 @@ fn every_walk_through_a_map_shows_each_entry_once_in_its_place() {
 #[tokio::test]
 async fn the_way_back_from_an_empty_page_begins_at_the_row_before_it() {
     for descends in [false, true] {
-        let mut map: Entries = (1..=6).map(|n| ((Some(n.into()), n), 'a')).collect();
+        let mut map: BTreeMap<_, _> = (1..=6).map(|n| ((Some(n.into()), n), 'a')).collect();
         let order = |ids: [i32; 2]| ids.map(|id| if descends { 7 - id } else { id });
         let first = page(&map, descends, 2, None).await;
         let second = page(&map, descends, 2, first.next()).await;
@@ -215,7 +218,7 @@ async fn a_time_finer_than_postgres_has_is_an_error_and_no_lost_row() {
 
 #[tokio::test]
 async fn a_map_pages_only_in_its_own_order() {
-    let map: Entries = BTreeMap::new();
+    let map: BTreeMap<(Option<i64>, i32), char> = BTreeMap::new();
     for (column, unique) in [
         (
             Column::asc("a", Type::INT8).nulls_last(),

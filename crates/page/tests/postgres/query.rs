@@ -12,33 +12,41 @@ fn newest() -> Keyset {
     Keyset::new("list/1", [], Unique::desc("id", Type::INT4))
 }
 
-/// Rows, page size, and of each page on the way down: how many rows, whether there is a
-/// page before, and one after.
-type Ends = (i32, usize, &'static [(usize, bool, bool)]);
+/// So many rows, by pages of this size.
+struct Ends {
+    rows: i32,
+    size: usize,
+    /// Of each on the way down: its rows, whether there is a page before, and one after.
+    pages: &'static [(usize, bool, bool)],
+}
+
+const fn ends(rows: i32, size: usize, pages: &'static [(usize, bool, bool)]) -> Ends {
+    Ends { rows, size, pages }
+}
 
 const ENDS: [Ends; 8] = [
-    (0, 3, &[(0, false, false)]),
-    (1, 3, &[(1, false, false)]),
-    (3, 3, &[(3, false, false)]),
-    (4, 3, &[(3, false, true), (1, true, false)]),
-    (6, 3, &[(3, false, true), (3, true, false)]),
-    (7, 3, &[(3, false, true), (3, true, true), (1, true, false)]),
-    (3, 1, &[(1, false, true), (1, true, true), (1, true, false)]),
-    (2, 1, &[(1, false, true), (1, true, false)]),
+    ends(0, 3, &[(0, false, false)]),
+    ends(1, 3, &[(1, false, false)]),
+    ends(3, 3, &[(3, false, false)]),
+    ends(4, 3, &[(3, false, true), (1, true, false)]),
+    ends(6, 3, &[(3, false, true), (3, true, false)]),
+    ends(7, 3, &[(3, false, true), (3, true, true), (1, true, false)]),
+    ends(3, 1, &[(1, false, true), (1, true, true), (1, true, false)]),
+    ends(2, 1, &[(1, false, true), (1, true, false)]),
 ];
 
 #[tokio::test]
 async fn there_is_a_next_page_and_one_before_exactly_where_there_are_rows() {
     let keyset = newest();
     let list = List::of(&keyset, "list");
-    for (rows, size, ends) in ENDS {
+    for Ends { rows, size, pages } in ENDS {
         let client = prepared(&format!(
             "CREATE TABLE list AS SELECT id FROM generate_series(1, {rows}) AS id"
         ))
         .await;
         let mut cursor: Option<String> = None;
         let mut down = Vec::new();
-        for _ in ends {
+        for _ in pages {
             let page = list.page(&client, size, cursor.as_deref()).await.unwrap();
             let ends = (
                 page.items().len(),
@@ -49,7 +57,7 @@ async fn there_is_a_next_page_and_one_before_exactly_where_there_are_rows() {
             cursor = page.next().or(page.prev()).map(str::to_owned);
         }
         assert!(
-            down.iter().map(|page| &page.0).eq(ends),
+            down.iter().map(|page| &page.0).eq(pages),
             "{rows} rows, {size} a page: {down:?}"
         );
         // The same pages on the way up, for the last but one.

@@ -1,12 +1,13 @@
 //! How the store does, and the numbers of a registry.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use towerblock_core::{BoxError, Metric, Value};
 
 #[derive(Debug, Default)]
 pub(super) struct Health {
-    /// What the last lookup told: it decides who waits, never who is refused.
+    /// What the last lookup told: for whoever watches, it decides nothing.
     failing: AtomicBool,
     found: AtomicU64,
     unknown: AtomicU64,
@@ -17,23 +18,13 @@ pub(super) struct Health {
 
 // Counters and a hint: none of them orders anything else.
 impl Health {
-    pub(super) fn is_failing(&self) -> bool {
-        self.failing.load(Ordering::Relaxed)
-    }
-
     /// A lookup ended, with an error or without.
-    pub(super) fn answered<T>(&self, answer: &Result<Option<T>, BoxError>) {
-        let counter = match answer {
-            Ok(Some(_)) => &self.found,
-            Ok(None) => &self.unknown,
-            Err(_) => &self.failed,
-        };
+    fn ended(&self, counter: &AtomicU64, error: Option<&str>) {
         counter.fetch_add(1, Ordering::Relaxed);
-        let error = answer.as_ref().err();
         let was_failing = self.failing.swap(error.is_some(), Ordering::Relaxed);
         match error {
             Some(error) if !was_failing => {
-                tracing::warn!(error, "tenants cannot be looked up");
+                tracing::warn!(error, "a tenant cannot be looked up");
             }
             None if was_failing => tracing::info!("tenants can be looked up again"),
             _ => {}
@@ -76,8 +67,45 @@ impl Health {
         }
         let stale = self.stale.load(Ordering::Relaxed);
         sink(&STALE, "", Value::Count(stale));
-        let failing = f64::from(u8::from(self.is_failing()));
+        let failing = self.failing.load(Ordering::Relaxed);
+        let failing = f64::from(u8::from(failing));
         sink(&FAILING, "", Value::Level(failing));
+    }
+}
+
+/// The duty to report how one lookup ended; dropped without an answer, it has failed.
+#[derive(Debug)]
+pub(super) struct Report {
+    health: Arc<Health>,
+    is_answered: bool,
+}
+
+impl Report {
+    pub(super) const fn new(health: Arc<Health>) -> Self {
+        let is_answered = false;
+        Self {
+            health,
+            is_answered,
+        }
+    }
+
+    pub(super) fn answered<T>(&mut self, answer: &Result<Option<T>, BoxError>) {
+        let Self { health, .. } = &self;
+        match answer {
+            Ok(Some(_)) => health.ended(&health.found, None),
+            Ok(None) => health.ended(&health.unknown, None),
+            Err(error) => health.ended(&health.failed, Some(&error.to_string())),
+        }
+        self.is_answered = true;
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            let health = &self.health;
+            health.ended(&health.failed, Some("the store panicked, or was stopped"));
+        }
     }
 }
 
@@ -96,7 +124,7 @@ static LOOKUPS: Metric = Metric::counter(
 static STALE: Metric = Metric::counter(
     "tenant_registry_stale",
     "",
-    "Requests served from an expired entry after waiting in vain for a newer one",
+    "Requests served with what is older than the ttl, because the store fails",
 );
 static FAILING: Metric = Metric::gauge(
     "tenant_registry_failing",

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moka::sync::Cache;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::freshness::{Entry, Freshness, Lifetimes};
+use super::freshness::{Entry, Freshness, Lifetimes, Patience, RETRY_AFTER};
+use super::slots::{Slot, Slots};
 
 /// moka refuses a thousand years; a year is as good as for ever.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -28,8 +29,17 @@ pub(super) struct Lookups<V> {
     // Their own expiry only frees memory; what counts is the time in each entry, which
     // tests can pause.
     known: Cache<Arc<str>, Entry<V>>,
-    unknown: Cache<Arc<str>, Instant>,
+    missing: Cache<Arc<str>, Missing>,
     flights: Mutex<Flights<V>>,
+}
+
+/// Why a name is not known.
+#[derive(Clone, Copy, Debug)]
+enum Missing {
+    /// The store said so, then.
+    Unknown(Instant),
+    /// The store failed, then.
+    Failed(Instant),
 }
 
 /// Questions that are open; as many at most as there are slots.
@@ -70,10 +80,15 @@ pub(super) enum Look<V> {
     Fresh(Arc<V>),
     /// To be served, and asked for meanwhile.
     Aging(Arc<V>),
+    /// To be served though it is old, for the store failed just now; asked for meanwhile or
+    /// not.
+    Stale(Arc<V>, bool),
     /// To be asked for; served only if that fails.
-    Expired(Arc<V>),
+    Expired(Arc<V>, Patience),
     /// The store said that there is none.
     Unknown,
+    /// The store failed just now.
+    Failed,
     Absent,
 }
 
@@ -83,33 +98,33 @@ impl<V: Send + Sync + 'static> Lookups<V> {
         let known = Cache::builder()
             .max_capacity(room.known)
             .time_to_live(kept.min(LONGEST));
-        let unknown = Cache::builder()
+        let missing = Cache::builder()
             .max_capacity(room.unknown)
-            .time_to_live(lifetimes.unknown.min(LONGEST));
+            .time_to_live(lifetimes.unknown.max(RETRY_AFTER).min(LONGEST));
         let open = HashMap::new();
         Self {
             lifetimes,
             known: known.build(),
-            unknown: unknown.build(),
+            missing: missing.build(),
             flights: Mutex::new(Flights { next: 0, open }),
         }
     }
 
-    pub(super) fn look(&self, name: &str, now: Instant, failing: bool) -> Look<V> {
+    pub(super) fn look(&self, name: &str, now: Instant) -> Look<V> {
         if let Some(entry) = self.known.get(name) {
-            match entry.freshness(now, self.lifetimes, failing) {
+            match entry.freshness(now, self.lifetimes) {
                 Freshness::Fresh => return Look::Fresh(entry.value),
                 Freshness::Aging => return Look::Aging(entry.value),
-                Freshness::Expired => return Look::Expired(entry.value),
+                Freshness::Stale { ask } => return Look::Stale(entry.value, ask),
+                Freshness::Expired { patience } => return Look::Expired(entry.value, patience),
                 Freshness::Gone => {}
             }
         }
-        let told = self.unknown.get(name);
-        let is_unknown = told.is_some_and(|told| now < told + self.lifetimes.unknown);
-        if is_unknown {
-            Look::Unknown
-        } else {
-            Look::Absent
+        let since = |then| now.saturating_duration_since(then);
+        match self.missing.get(name) {
+            Some(Missing::Unknown(told)) if since(told) < self.lifetimes.unknown => Look::Unknown,
+            Some(Missing::Failed(failed)) if since(failed) < RETRY_AFTER => Look::Failed,
+            _ => Look::Absent,
         }
     }
 
@@ -117,14 +132,14 @@ impl<V: Send + Sync + 'static> Lookups<V> {
     pub(super) fn join_or_open(
         self: &Arc<Self>,
         name: &str,
-        slots: &Arc<Semaphore>,
+        slots: &Slots,
     ) -> Result<Asked<V>, Full> {
         let mut flights = self.flights();
         if let Some(flight) = flights.open.get(name) {
             let landed = flight.landed.clone();
             return Ok(Asked { landed, duty: None });
         }
-        let slot = Arc::clone(slots).try_acquire_owned().map_err(|_| Full)?;
+        let slot = slots.take(self.known.contains_key(name)).ok_or(Full)?;
         let name: Arc<str> = name.into();
         let (sender, landed) = watch::channel(None);
         let number = flights.next;
@@ -139,6 +154,7 @@ impl<V: Send + Sync + 'static> Lookups<V> {
             name,
             number,
             sender,
+            outcome: Outcome::Failed,
             _slot: slot,
         };
         let duty = Some(landing);
@@ -151,12 +167,12 @@ impl<V: Send + Sync + 'static> Lookups<V> {
         let mut flights = self.flights();
         flights.open.remove(name);
         self.known.invalidate(name);
-        self.unknown.invalidate(name);
+        self.missing.invalidate(name);
     }
 
     /// How many names are known, and how many are known not to be.
     pub(super) fn counts(&self) -> (u64, u64) {
-        (self.known.entry_count(), self.unknown.entry_count())
+        (self.known.entry_count(), self.missing.entry_count())
     }
 
     fn keep(&self, name: &Arc<str>, outcome: &Outcome<V>, now: Instant) {
@@ -167,14 +183,14 @@ impl<V: Send + Sync + 'static> Lookups<V> {
             }
             Outcome::Unknown => {
                 self.known.invalidate(name);
-                self.unknown.insert(Arc::clone(name), now);
+                self.missing.insert(Arc::clone(name), Missing::Unknown(now));
             }
-            Outcome::Failed => {
-                if let Some(entry) = self.known.get(name) {
-                    self.known
-                        .insert(Arc::clone(name), entry.after_failure(now));
-                }
-            }
+            Outcome::Failed => match self.known.get(name) {
+                Some(entry) => self
+                    .known
+                    .insert(Arc::clone(name), entry.after_failure(now)),
+                None => self.missing.insert(Arc::clone(name), Missing::Failed(now)),
+            },
         }
     }
 
@@ -184,13 +200,15 @@ impl<V: Send + Sync + 'static> Lookups<V> {
     }
 }
 
-/// The duty to answer one question; dropped, it has failed.
+/// The duty to answer one question; dropped without an answer, it has failed. The bounds are
+/// those of its `Drop`.
 pub(super) struct Landing<V: Send + Sync + 'static> {
     lookups: Arc<Lookups<V>>,
     name: Arc<str>,
     number: u64,
     sender: watch::Sender<Option<Outcome<V>>>,
-    _slot: OwnedSemaphorePermit,
+    outcome: Outcome<V>,
+    _slot: Slot,
 }
 
 impl<V: Send + Sync + 'static> Landing<V> {
@@ -199,15 +217,12 @@ impl<V: Send + Sync + 'static> Landing<V> {
     }
 
     /// Keeps the outcome, unless the name was forgotten meanwhile, and tells all who wait.
-    pub(super) fn land(self, outcome: Outcome<V>, now: Instant) {
-        if let Some(_flights) = self.is_open() {
-            self.lookups.keep(&self.name, &outcome, now);
-        }
-        self.sender.send_replace(Some(outcome));
+    pub(super) fn land(mut self, outcome: Outcome<V>) {
+        self.outcome = outcome;
     }
 
-    /// The lock, as long as this is still the question that counts: nobody can make the
-    /// store forget the name while the answer is put there.
+    /// The lock, as long as this is still the question that counts. It is held while the
+    /// answer is kept, or a name that is forgotten at that moment would come back.
     fn is_open(&self) -> Option<MutexGuard<'_, Flights<V>>> {
         let flights = self.lookups.flights();
         let flight = flights.open.get(&self.name);
@@ -219,8 +234,10 @@ impl<V: Send + Sync + 'static> Landing<V> {
 impl<V: Send + Sync + 'static> Drop for Landing<V> {
     fn drop(&mut self) {
         if let Some(mut flights) = self.is_open() {
+            self.lookups.keep(&self.name, &self.outcome, Instant::now());
             flights.open.remove(&self.name);
         }
+        self.sender.send_replace(Some(self.outcome.clone()));
     }
 }
 

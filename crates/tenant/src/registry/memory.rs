@@ -7,7 +7,8 @@ use crate::{Tenant, TenantStore};
 
 /// Tenants in memory: for tests, and for services that have few and know them at the start.
 ///
-/// Clones share the tenants. A change shows once the registry asks again.
+/// Clones share the tenants. A change shows once the registry asks again. That no two
+/// tenants have one key is for you to see to; here nothing checks it.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     kept: Arc<RwLock<Kept>>,
@@ -31,9 +32,10 @@ impl MemoryStore {
         });
     }
 
-    /// Gives a tenant a domain, in whatever case.
+    /// Gives a tenant a domain, in whatever case, with or without a dot at the end.
     pub fn put_domain(&self, domain: &str, tenant: TenantId) {
-        self.change(|kept| kept.domains.insert(domain.to_ascii_lowercase(), tenant));
+        let domain = domain.trim_end_matches('.').to_ascii_lowercase();
+        self.change(|kept| kept.domains.insert(domain, tenant));
     }
 
     /// Forgets a tenant and its domains, as if it had never been. A tenant that ends is

@@ -7,32 +7,35 @@ mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod question;
+mod slots;
 mod store;
 
 use std::fmt;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use towerblock_core::{Metric, Reason, Rejected, Stats, TenantId, Value};
 
-use self::freshness::Lifetimes;
+use self::freshness::{Lifetimes, Patience};
 use self::health::Health;
 use self::lookup::{Flown, Full, Look, Lookups, Outcome, Room};
 pub use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use self::postgres::PostgresStore;
-use self::question::{Named, outcome};
+use self::question::{Kept, outcome};
+use self::slots::Slots;
 use self::store::AnyStore;
 pub use self::store::TenantStore;
 use crate::Tenant;
 use crate::resolve::{Identity, unknown};
+use crate::resolvers::lower_case;
 
-/// Who has something to serve waits this long for something newer.
+/// Who has something to serve waits this long for something newer, after the store failed.
 const PATIENCE: Duration = Duration::from_millis(100);
+const LOOKUPS: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
 /// The tenants there are: looked up in a [`TenantStore`], kept for a while, and served from
 /// memory while the store is away.
@@ -40,12 +43,14 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// A tenant that is asked for all the time is refreshed in the background and never waits.
 /// What a store says counts for `ttl`; so long may a tenant go on that was suspended
 /// elsewhere, unless somebody calls [`invalidate`](Self::invalidate). While the store fails
-/// it counts for `max_stale` more. Nobody waits longer than `lookup_timeout`, or 100 ms when
-/// there is something to serve.
+/// for a tenant, what it said last counts for `max_stale` more. A lookup takes
+/// `lookup_timeout` at most, and a tenant named by a domain may take two; after a failure,
+/// whoever has something to serve waits 100 ms at most.
 ///
 /// Names that do not exist are remembered apart, so that a flood of them pushes out no
-/// tenant, and only so many lookups are in flight: beyond that an unknown name is answered
-/// with 503, and one that is kept does not notice.
+/// tenant. Only so many lookups are in flight, a quarter of them kept for tenants that are
+/// known: beyond that a name that is not known is answered with 503, and one that is known is
+/// served as it was. A name for which the store fails is asked for once a second.
 ///
 /// Lookups run in tasks of their own, on the tokio runtime of whoever asks; a caller that
 /// goes away leaves its lookup to the others. They end with the registry.
@@ -54,7 +59,7 @@ pub struct Registry {
     room: Room,
     lifetimes: Lifetimes,
     lookup_timeout: Duration,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     health: Arc<Health>,
     tenants: Arc<Lookups<Tenant>>,
     domains: Arc<Lookups<TenantId>>,
@@ -79,7 +84,7 @@ impl Registry {
             room,
             lifetimes,
             lookup_timeout: Duration::from_secs(1),
-            slots: Arc::new(Semaphore::new(32)),
+            slots: Slots::new(LOOKUPS),
             health: Arc::default(),
             tenants: Arc::new(Lookups::new(room, lifetimes)),
             domains: Arc::new(Lookups::new(room, lifetimes)),
@@ -90,12 +95,13 @@ impl Registry {
     /// Keeps so many tenants, and as many domains, in memory: those that are asked for most.
     /// Default: 50,000.
     #[must_use]
-    pub fn capacity(mut self, tenants: u64) -> Self {
-        self.room.known = tenants;
+    pub fn capacity(mut self, tenants: NonZeroU64) -> Self {
+        self.room.known = tenants.get();
         self.emptied()
     }
 
-    /// Takes what the store said as true for so long, up to a year. Default: 30 s.
+    /// Takes what the store said as true for so long, up to a year; with zero it is asked for
+    /// each request. Default: 30 s.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.lifetimes.ttl = ttl;
@@ -112,8 +118,8 @@ impl Registry {
     /// Remembers so many names that do not exist, for so long: a new tenant may have to
     /// wait for it. Default: 2,000, for 5 s.
     #[must_use]
-    pub fn unknown(mut self, names: u64, ttl: Duration) -> Self {
-        self.room.unknown = names;
+    pub fn unknown(mut self, names: NonZeroU64, ttl: Duration) -> Self {
+        self.room.unknown = names.get();
         self.lifetimes.unknown = ttl;
         self.emptied()
     }
@@ -121,7 +127,7 @@ impl Registry {
     /// Has so many lookups in flight at most. Default: 32.
     #[must_use]
     pub fn lookups(mut self, at_once: NonZeroUsize) -> Self {
-        self.slots = Arc::new(Semaphore::new(at_once.get().min(Semaphore::MAX_PERMITS)));
+        self.slots = Slots::new(at_once);
         self
     }
 
@@ -148,7 +154,7 @@ impl Registry {
         self.find_in(&self.tenants, id.as_str()).await
     }
 
-    /// The id of the tenant whose domain this is, in lower case, or `None`; otherwise as
+    /// The id of the tenant whose domain this is, or `None`; otherwise as
     /// [`find`](Self::find).
     ///
     /// # Errors
@@ -159,7 +165,7 @@ impl Registry {
     ///
     /// Outside a tokio runtime.
     pub async fn find_domain(&self, domain: &str) -> Result<Option<Arc<TenantId>>, Rejected> {
-        self.find_in(&self.domains, domain).await
+        self.find_in(&self.domains, &lower_case(domain)).await
     }
 
     /// Forgets a tenant, so that the next to ask gets what the store says now. To be called
@@ -168,9 +174,9 @@ impl Registry {
         self.tenants.forget(id.as_str());
     }
 
-    /// Forgets whose domain this is, in lower case.
+    /// Forgets whose domain this is.
     pub fn invalidate_domain(&self, domain: &str) {
-        self.domains.forget(domain);
+        self.domains.forget(&lower_case(domain));
     }
 
     /// The tenant of a request, if nobody has to wait for it.
@@ -199,54 +205,59 @@ impl Registry {
         tenant.ok_or(unknown())
     }
 
-    /// What can be served at once, or else what may be served if asking the store fails.
-    fn look<V: Named>(
+    /// What can be served at once, or what is to be waited for.
+    fn look<V: Kept>(
         &self,
         lookups: &Arc<Lookups<V>>,
         name: &str,
-    ) -> Result<Option<Arc<V>>, Option<Arc<V>>> {
-        match lookups.look(name, Instant::now(), self.health.is_failing()) {
+    ) -> Result<Option<Arc<V>>, Wait<V>> {
+        match lookups.look(name, Instant::now()) {
             Look::Fresh(value) => Ok(Some(value)),
             Look::Aging(value) => {
                 // With no slot free, the next to come will ask.
                 let _ = self.ask(lookups, name);
                 Ok(Some(value))
             }
+            Look::Stale(value, ask) => {
+                let _ = ask.then(|| self.ask(lookups, name));
+                self.health.served_stale();
+                Ok(Some(value))
+            }
             Look::Unknown => Ok(None),
-            Look::Expired(stale) => Err(Some(stale)),
-            Look::Absent => Err(None),
+            Look::Expired(stale, patience) => Err(Wait::Newer(stale, patience)),
+            Look::Failed => Err(Wait::Never),
+            Look::Absent => Err(Wait::Any),
         }
     }
 
-    async fn find_in<V: Named>(
+    async fn find_in<V: Kept>(
         &self,
         lookups: &Arc<Lookups<V>>,
         name: &str,
     ) -> Result<Option<Arc<V>>, Rejected> {
-        let stale = match self.look(lookups, name) {
+        const UNAVAILABLE: Rejected = Rejected::new("tenant", Reason::Unavailable);
+        // The task has a limit of its own; only if its runtime stalled is this one reached.
+        let whole = self.lookup_timeout.saturating_add(PATIENCE);
+        let (stale, patience) = match self.look(lookups, name) {
             Ok(known) => return Ok(known),
-            Err(stale) => stale,
+            Err(Wait::Never) => return Err(UNAVAILABLE),
+            Err(Wait::Any) => (None, whole),
+            Err(Wait::Newer(stale, Patience::Whole)) => (Some(stale), whole),
+            Err(Wait::Newer(stale, Patience::Short)) => (Some(stale), PATIENCE),
         };
-        let flown = self.ask(lookups, name);
-        let Some(stale) = stale else {
-            let flown = flown.map_err(|Full| {
+        let ended = match self.ask(lookups, name) {
+            Ok(flown) => timeout(patience, outcome(flown)).await,
+            Err(Full) if stale.is_some() => Ok(Outcome::Failed),
+            Err(Full) => {
                 self.health.refused();
-                Rejected::new("tenant", Reason::Overloaded)
-            })?;
-            return match outcome(flown).await {
-                Outcome::Found(value) => Ok(Some(value)),
-                Outcome::Unknown => Ok(None),
-                Outcome::Failed => Err(Rejected::new("tenant", Reason::Unavailable)),
-            };
+                return Err(Rejected::new("tenant", Reason::Overloaded));
+            }
         };
-        let newer = match flown {
-            Ok(flown) => timeout(PATIENCE, outcome(flown)).await,
-            Err(Full) => Ok(Outcome::Failed),
-        };
-        match newer {
+        match ended {
             Ok(Outcome::Found(value)) => Ok(Some(value)),
             Ok(Outcome::Unknown) => Ok(None),
             Ok(Outcome::Failed) | Err(_) => {
+                let stale = stale.ok_or(UNAVAILABLE)?;
                 self.health.served_stale();
                 Ok(Some(stale))
             }
@@ -254,7 +265,7 @@ impl Registry {
     }
 
     /// Asks the store in a task, unless somebody did already.
-    fn ask<V: Named>(&self, lookups: &Arc<Lookups<V>>, name: &str) -> Result<Flown<V>, Full> {
+    fn ask<V: Kept>(&self, lookups: &Arc<Lookups<V>>, name: &str) -> Result<Flown<V>, Full> {
         let asked = lookups.join_or_open(name, &self.slots)?;
         if let Some(duty) = asked.duty {
             let store = Arc::clone(&self.store);
@@ -272,6 +283,16 @@ impl Registry {
         self.domains = Arc::new(Lookups::new(self.room, self.lifetimes));
         self
     }
+}
+
+/// What somebody has to wait for.
+enum Wait<V> {
+    /// Something newer than this.
+    Newer(Arc<V>, Patience),
+    /// Anything at all.
+    Any,
+    /// Nothing: the store failed just now.
+    Never,
 }
 
 impl Stats for Registry {

@@ -20,17 +20,26 @@ use crate::{Isolation, Tenant, TenantState, TenantStore};
 ///
 /// ```no_run
 /// use std::sync::Arc;
+/// use tokio::sync::Mutex;
+/// use tokio_postgres::Client;
 /// use towerblock_core::BoxError;
 /// use towerblock_tenant::{PostgresStore, Registry};
 ///
-/// # async fn connect() -> Result<tokio_postgres::Client, BoxError> { Err("nowhere".into()) }
+/// # async fn connect() -> Result<Client, BoxError> { Err("nowhere".into()) }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), BoxError> {
-/// let client = Arc::new(connect().await?);
-/// PostgresStore::create_tables(&*client).await?;
+/// PostgresStore::create_tables(&connect().await?).await?;
+/// // One connection for all lookups, opened anew when it is lost.
+/// let open: Arc<Mutex<Option<Arc<Client>>>> = Arc::default();
 /// let registry = Registry::new(PostgresStore::new(move || {
-///     let client = Arc::clone(&client);
-///     async { Ok(client) }
+///     let open = Arc::clone(&open);
+///     async move {
+///         let mut open = open.lock().await;
+///         match open.as_ref().filter(|client| !client.is_closed()) {
+///             Some(client) => Ok(Arc::clone(client)),
+///             None => Ok(Arc::clone(open.insert(Arc::new(connect().await?)))),
+///         }
+///     }
 /// }));
 /// # Ok(())
 /// # }
@@ -104,7 +113,8 @@ impl PostgresStore<()> {
         Ok(u64::try_from(row.try_get::<_, i64>(0)?)?)
     }
 
-    /// Gives a tenant a domain, in whatever case; it may have been another's.
+    /// Gives a tenant a domain, in whatever case, with or without a dot at the end; it may
+    /// have been another's.
     ///
     /// # Errors
     ///
@@ -114,7 +124,7 @@ impl PostgresStore<()> {
         domain: &str,
         tenant: &TenantId,
     ) -> Result<(), Error> {
-        let domain = domain.to_ascii_lowercase();
+        let domain = domain.trim_end_matches('.').to_ascii_lowercase();
         let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&domain, Type::TEXT), (&tenant.as_str(), Type::TEXT)];
         client.query_typed(PUT_DOMAIN, &parameters).await?;
@@ -152,7 +162,9 @@ impl<F> fmt::Debug for PostgresStore<F> {
     }
 }
 
+/// Instances that start together take turns.
 const TABLES: &str = "
+SELECT pg_advisory_xact_lock(8390891459735478382);
 CREATE TABLE IF NOT EXISTS towerblock_tenants (
     id text PRIMARY KEY CHECK (id ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
     key bigint NOT NULL UNIQUE CHECK (key >= 0),

@@ -3,36 +3,39 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use towerblock_core::{BoxError, TenantId};
 
-use super::health::Health;
+use super::health::{Health, Report};
 use super::lookup::{Flown, Landing, Outcome};
 use super::store::{Answer, AnyStore};
 use crate::Tenant;
 
 /// Asks the store, and tells everybody.
-pub(super) async fn ask<V: Named>(
+pub(super) async fn ask<V: Kept>(
     landing: Landing<V>,
     store: Arc<dyn AnyStore>,
     health: Arc<Health>,
     limit: Duration,
 ) {
+    // Until there is an answer, there is a failure: the store may panic.
+    let mut report = Report::new(health);
     let answer = timeout(limit, V::ask(&*store, landing.name())).await;
     let answer = answer.unwrap_or_else(|_| Err("no answer in time".into()));
-    health.answered(&answer);
+    report.answered(&answer);
+    drop(report);
     let outcome = match answer {
         Ok(Some(value)) => Outcome::Found(Arc::new(value)),
         Ok(None) => Outcome::Unknown,
         Err(_) => Outcome::Failed,
     };
-    landing.land(outcome, Instant::now());
+    landing.land(outcome);
 }
 
 /// How a question ended.
 pub(super) async fn outcome<V>(mut flown: Flown<V>) -> Outcome<V> {
     let outcome = flown.wait_for(Option::is_some).await;
-    // Nobody tells: the store panicked, or the registry is gone.
+    // Nobody tells: the registry is gone.
     outcome
         .ok()
         .and_then(|outcome| outcome.clone())
@@ -40,11 +43,11 @@ pub(super) async fn outcome<V>(mut flown: Flown<V>) -> Outcome<V> {
 }
 
 /// What the store has under a name.
-pub(super) trait Named: Send + Sync + Sized + 'static {
+pub(super) trait Kept: Send + Sync + Sized + 'static {
     fn ask<'s>(store: &'s dyn AnyStore, name: &'s str) -> Answer<'s, Self>;
 }
 
-impl Named for Tenant {
+impl Kept for Tenant {
     fn ask<'s>(store: &'s dyn AnyStore, name: &'s str) -> Answer<'s, Self> {
         Box::pin(async move {
             let id = TenantId::new(name)?;
@@ -62,7 +65,7 @@ impl Named for Tenant {
     }
 }
 
-impl Named for TenantId {
+impl Kept for TenantId {
     fn ask<'s>(store: &'s dyn AnyStore, name: &'s str) -> Answer<'s, Self> {
         store.any_domain(name)
     }

@@ -7,6 +7,10 @@ use crate::{Claim, InvalidDomain, Named, Resolve, Trust};
 /// as a domain.
 ///
 /// A host below one of our base domains, an IP address, or one without a dot names nobody.
+/// **Every other host is looked up**, and is 404 if nobody has it, whatever a token or a
+/// header says: list the hosts that are yours, such as `api.example.com` or the names that
+/// machines call each other by.
+///
 /// Whether the domain really is the tenant's is for whoever enters it into the store to
 /// check. Its claims are [`Routed`](Trust::Routed).
 ///

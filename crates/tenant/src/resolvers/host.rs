@@ -63,16 +63,21 @@ impl Bases {
     /// What stands before the base domain that `host` ends in: nothing before the base
     /// itself.
     pub(super) fn before<'h>(&self, host: &'h str) -> Option<&'h str> {
-        self.0.iter().find_map(|base| {
+        let before = |base: &String| {
             let (before, end) = host.split_at_checked(host.len().checked_sub(base.len())?)?;
             let is_whole = before.is_empty() || before.ends_with('.');
             (is_whole && end.eq_ignore_ascii_case(base)).then_some(before)
-        })
+        };
+        // Of two, the longer: no tenant may be named as a base below another base is.
+        self.0
+            .iter()
+            .filter_map(before)
+            .min_by_key(|before| before.len())
     }
 }
 
 /// `name` in lower case, copied only where it is not so already.
-pub(super) fn lower_case(name: &str) -> Cow<'_, str> {
+pub(crate) fn lower_case(name: &str) -> Cow<'_, str> {
     if name.bytes().any(|b| b.is_ascii_uppercase()) {
         Cow::Owned(name.to_ascii_lowercase())
     } else {

@@ -5,20 +5,27 @@ use std::time::Duration;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use jsonwebtoken::crypto::rust_crypto;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::Value;
 
 use super::header::only;
 use crate::resolve::invalid;
 use crate::{Claim, Named, Resolve, Trust};
 
+const MOST_LEEWAY: u64 = 24 * 60 * 60;
+
 /// Names the tenant by a claim of the JSON Web Token (RFC 7519) in
 /// `Authorization: Bearer`.
 ///
 /// The token must be signed by one of the keys, with that key's algorithm, and have an
 /// `exp` that is not over; `nbf` is heeded. A token that is refused, and a claim that is no
-/// text, are a bad request. One without the claim, and whatever is no JSON Web Token at
-/// all, names nobody. Its claims are [`Verified`](Trust::Verified).
+/// text, are a bad request: this layer does not authenticate, so where clients are to be
+/// told that their token is over (RFC 6750: 401), a layer that does stands outside of it. A
+/// token without the claim, and whatever is no JSON Web Token of an algorithm known here,
+/// names nobody. Its claims are [`Verified`](Trust::Verified).
+///
+/// The first to be made installs RustCrypto as the provider of `jsonwebtoken` for the whole
+/// process, unless the application has installed another before.
 ///
 /// ```
 /// use http::Request;
@@ -75,11 +82,11 @@ impl JwtClaim {
         self
     }
 
-    /// Lets clocks differ by so many whole seconds. Default: 60 s.
+    /// Lets clocks differ by so many whole seconds, up to a day. Default: 60 s.
     #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         for key in &mut self.keys {
-            key.validation.leeway = leeway.as_secs();
+            key.validation.leeway = leeway.as_secs().min(MOST_LEEWAY);
         }
         self
     }
@@ -91,12 +98,28 @@ impl JwtClaim {
         }
     }
 
+    /// The claims of a token that are text, if the token is one of ours and holds now: for
+    /// whoever wants to know more of it than the tenant, such as `sub`.
+    #[must_use]
+    pub fn verify(&self, token: &str) -> Option<HashMap<String, String>> {
+        let text = |(name, value)| match value {
+            Value::String(text) => Some((name, text)),
+            _ => None,
+        };
+        Some(self.verified(token)?.into_iter().filter_map(text).collect())
+    }
+
+    fn verified(&self, token: &str) -> Option<HashMap<String, Value>> {
+        let verified = self
+            .keys
+            .iter()
+            .find_map(|JwtKey { key, validation }| decode(token, key, validation).ok());
+        verified.map(|token| token.claims)
+    }
+
     /// The claim of a token that one of our keys signed.
     pub(super) fn of_token(&self, token: &str) -> Named<'static> {
-        let verified = self.keys.iter().find_map(|JwtKey { key, validation }| {
-            jsonwebtoken::decode::<HashMap<String, Value>>(token, key, validation).ok()
-        });
-        let mut claims = verified.ok_or(invalid())?.claims;
+        let mut claims = self.verified(token).ok_or(invalid())?;
         match claims.remove(&self.claim) {
             None => Ok(None),
             Some(Value::String(id)) => Ok(Some(Claim::tenant(id, Trust::Verified))),

@@ -13,6 +13,7 @@ mod subdomain;
 pub use self::custom_domain::CustomDomain;
 pub use self::header::GuardedHeader;
 pub use self::host::InvalidDomain;
+pub(crate) use self::host::lower_case;
 #[cfg(feature = "jwt")]
 pub use self::jwt::{InvalidKey, JwtClaim, JwtKey};
 pub use self::path::PathPrefix;

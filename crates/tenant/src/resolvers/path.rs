@@ -5,7 +5,8 @@ use crate::{Claim, Named, Resolve, Trust};
 /// Names the tenant by the segment of the path that follows a prefix: `/t/acme/orders`
 /// names `acme` under `/t`.
 ///
-/// The path stays as it is. A path that does not begin with the prefix and a slash names
+/// The path stays as it is, and must come here as it was sent: `Router::nest` of axum cuts
+/// the prefix off before a layer that is inside of it. A path that does not begin with the prefix and a slash names
 /// nobody. Ids are never percent-encoded; an encoded one is refused. Its claims are
 /// [`Routed`](Trust::Routed).
 ///

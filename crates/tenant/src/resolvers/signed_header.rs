@@ -72,16 +72,19 @@ impl SignedHeader {
         })
     }
 
-    /// A value that names `tenant` for so long from now on, in whole seconds.
+    /// A value that names `tenant` for so long from now on, rounded up to whole seconds.
     ///
     /// # Errors
     ///
     /// Those of the cryptography that an application has installed in the place of ours.
     pub fn sign(&self, tenant: &TenantId, lifetime: Duration) -> Result<HeaderValue, BoxError> {
+        let seconds = lifetime
+            .as_secs()
+            .saturating_add(u64::from(lifetime.subsec_nanos() > 0));
         let claims = json!({
             CLAIM: tenant.as_str(),
             "aud": self.audience,
-            "exp": get_current_timestamp().saturating_add(lifetime.as_secs()),
+            "exp": get_current_timestamp().saturating_add(seconds),
         });
         let token = encode(&Header::default(), &claims, &self.signer)?;
         let mut value = HeaderValue::try_from(token)?;

@@ -91,6 +91,26 @@ mod tests {
     }
 
     #[test]
+    fn of_two_bases_the_longer_counts_in_whichever_order_they_come() {
+        for bases in [
+            ["example.com", "app.example.com"],
+            ["app.example.com", "example.com"],
+        ] {
+            let bases = Subdomain::of(bases).unwrap();
+            for (host, name) in [
+                ("acme.app.example.com", Some("acme")),
+                ("app.example.com", None),
+                ("acme.example.com", Some("acme")),
+            ] {
+                let req = Request::get("/").header("host", host);
+                let (parts, ()) = req.body(()).unwrap().into_parts();
+                let claim = bases.resolve(&parts).unwrap();
+                assert_eq!(claim.as_ref().map(crate::Claim::name), name, "{host}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_host_is_refused() {
         for host in [
             "acme.localhost:80a",

@@ -8,10 +8,12 @@ use axum::routing::any;
 use axum::{Router, extract::Request};
 use http::Method;
 use http::request::Parts;
+use tower::limit::ConcurrencyLimitLayer;
+use tower::{Layer as _, ServiceExt as _};
 use towerblock_core::{Reason, Rejected};
 use towerblock_tenant::{
-    Claim, MemoryStore, Named, Registry, Subdomain, Tenant, TenantLayer, TenantState, Trust,
-    Verdict,
+    Claim, CustomDomain, MemoryStore, Named, PathPrefix, Registry, Subdomain, Tenant, TenantLayer,
+    TenantState, Trust, Verdict,
 };
 
 use crate::{answer, host, registry, tenant};
@@ -80,6 +82,48 @@ async fn an_answer_may_be_waited_for_warm_and_cold() {
             404
         );
     }
+}
+
+#[tokio::test]
+async fn whose_a_domain_is_is_not_told_to_who_may_not_know() {
+    let store = MemoryStore::from_iter([tenant("acme", 1), tenant("globex", 2)]);
+    store.put_domain("shop.org", crate::id("acme"));
+    let nobody = |_: &Parts, _: &Tenant, _: Trust| false;
+    let layer = TenantLayer::new(Registry::new(store))
+        .resolver(CustomDomain::except(["localhost"]).unwrap())
+        .resolver(PathPrefix::new("/t"))
+        .authorize(nobody);
+    let app = app(layer);
+    for _ in 0..2 {
+        for (domain, path) in [
+            ("shop.org", "/t/acme"),
+            ("shop.org", "/t/globex"),
+            ("no.org", "/t/acme"),
+        ] {
+            let mut req = host(domain);
+            *req.uri_mut() = path.parse().unwrap();
+            assert_eq!(answer(&app, req).await.0, 404, "{domain} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_dropped_while_it_is_asked_about_leaves_the_service_as_it_was() {
+    let ask = |_: &Parts, _: &Tenant, _: Trust| {
+        Verdict::ask(async {
+            tokio::task::yield_now().await;
+            Ok(true)
+        })
+    };
+    let one = ConcurrencyLimitLayer::new(1);
+    let inner = one.layer(Router::new().fallback(any(async || "ok")));
+    let svc = subdomain(registry()).authorize(ask).layer(inner);
+    for polls in 0..4 {
+        let request = svc.clone().oneshot(host("acme.localhost"));
+        towerblock_testkit::poll_times(polls, request).await;
+    }
+    let response = svc.oneshot(host("acme.localhost")).await.unwrap();
+    assert_eq!(response.status(), 200);
 }
 
 #[tokio::test]

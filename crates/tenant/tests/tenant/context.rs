@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
@@ -89,6 +89,30 @@ async fn a_streamed_body_knows_it_to_its_end() {
         Response::new(Body::from_stream(frames))
     };
     assert_eq!(answers(handler).await, ["acmeacmeacme"; 2]);
+}
+
+#[tokio::test]
+async fn a_streamed_body_that_is_dropped_knows_it_to_the_last() {
+    struct Last(Arc<Mutex<String>>);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            *self.0.lock().unwrap() = whose();
+        }
+    }
+    let last = Arc::new(Mutex::new(String::new()));
+    let told = Arc::clone(&last);
+    let handler = async move || {
+        let guard = Last(told);
+        let frames = stream::repeat_with(move || {
+            let _ = &guard;
+            Ok::<_, Infallible>(Bytes::from("x"))
+        });
+        Response::new(Body::from_stream(frames))
+    };
+    let app: Router = Router::new().route("/", get(handler)).layer(layer());
+    let response = app.oneshot(host("acme.localhost")).await.unwrap();
+    drop(response);
+    assert_eq!(*last.lock().unwrap(), "acme");
 }
 
 #[tokio::test]

@@ -3,10 +3,12 @@ use http::{HeaderName, Request};
 use tower::ServiceExt;
 use towerblock_core::HasTenant;
 use towerblock_tenant::{
-    Claim, CurrentTenant, GuardedHeader, Named, Subdomain, TenantLayer, Trust, WithTenant,
+    self as tenant, Claim, CurrentTenant, GuardedHeader, Named, PathPrefix, Registry, Subdomain,
+    TenantBody, TenantLayer, Trust, WithTenant,
 };
 use towerblock_testkit::laws::{obeys_the_service_contract, shares_state_across_routes};
 
+use crate::stores::Store;
 use crate::{bare, host, registry};
 
 const UNKNOWN: &str = r#"{"type":"urn:towerblock:unknown-tenant","title":"Not Found","status":404,"detail":"no such tenant"}"#;
@@ -88,20 +90,44 @@ async fn it_obeys_the_service_contract() {
 }
 
 #[tokio::test]
-async fn two_routes_of_a_router_know_the_same_tenants() {
+async fn two_routes_of_a_router_share_what_is_known() {
     let acme: fn(&http::request::Parts) -> Named<'_> =
         |_| Ok(Some(Claim::tenant("acme", Trust::Routed)));
-    let layer = TenantLayer::new(registry()).resolver(acme);
+    let store = Store::new([crate::tenant("acme", 1)]);
+    let layer = TenantLayer::new(Registry::new(store.clone())).resolver(acme);
     let statuses = shares_state_across_routes(layer, async |routes| routes.alternate(4).await);
     assert_eq!(statuses.await, [200; 4]);
+    assert_eq!(store.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_layer_inside_of_another_names_the_same_tenant_or_nobody() {
+    let inner = TenantLayer::new(registry()).resolver(PathPrefix::new("/t"));
+    let outer = TenantLayer::new(registry()).resolver(Subdomain::of(["localhost"]).unwrap());
+    let app: Router = Router::new().fallback(get(greet)).layer(inner).layer(outer);
+    let ask = async |path: &str| {
+        let mut req = host("acme.localhost");
+        *req.uri_mut() = path.parse().unwrap();
+        crate::answer(&app, req).await.0
+    };
+    for _ in 0..2 {
+        assert_eq!(ask("/t/acme").await, 200);
+        assert_eq!(ask("/t/globex").await, 400);
+    }
 }
 
 /// Compiles, or a caller's `Arc`, `Router` or `Buffer` breaks.
 #[test]
 fn auto_traits() {
     fn shareable<T: Clone + Send + Sync + Unpin + 'static>() {}
+    fn movable<T: Send + Sync + 'static>() {}
+    fn sendable<T: Send>(_: &T) {}
     shareable::<WithTenant<()>>();
     shareable::<TenantLayer>();
+    movable::<Registry>();
+    movable::<TenantBody<String>>();
+    let _ = |svc: WithTenant<axum::routing::Route>, req: Request<Body>| sendable(&svc.oneshot(req));
+    let _ = |acme, req: Request<Body>| sendable(&tenant::scope(acme, async { req }));
 }
 
 async fn greet(tenant: CurrentTenant, req: Request<Body>) -> String {

@@ -13,6 +13,7 @@ mod matrix;
 mod postgres;
 mod registry;
 mod stores;
+mod tokens;
 
 use axum::body::Body;
 use http::{Request, Response};

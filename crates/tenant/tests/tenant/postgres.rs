@@ -1,11 +1,12 @@
 //! Tenants in a real database.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::{Client, NoTls};
 use towerblock_core::{BoxError, Reason};
 use towerblock_tenant::{Isolation, PostgresStore, Registry, Tenant, TenantState};
-use towerblock_testkit::Postgres;
+use towerblock_testkit::{PgBouncer, PoolMode, Postgres};
 
 use crate::{id, tenant};
 
@@ -121,6 +122,32 @@ async fn a_change_joins_a_transaction_and_a_domain_moves() {
     assert_eq!(owner().await.as_deref(), Some("globex"));
     let hostile = "'; DROP TABLE towerblock_tenants; --";
     assert!(registry.find_domain(hostile).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn it_works_through_a_pooler_and_instances_may_start_together() {
+    let servers = Postgres::builder().start().await.unwrap();
+    let client = connect(&servers.primary().url()).await.unwrap();
+    let clients = futures_util::future::join_all((0..4).map(|_| async {
+        let client = connect(&servers.primary().url()).await.unwrap();
+        PostgresStore::create_tables(&client).await
+    }));
+    assert!(clients.await.iter().all(Result::is_ok));
+    PostgresStore::put(&client, &tenant("acme", 1))
+        .await
+        .unwrap();
+    let bouncer = PgBouncer::builder(servers.primary().addr(), PoolMode::Transaction);
+    let bouncer = bouncer.start().await.unwrap();
+    let shared = Arc::new(connect(&bouncer.url()).await.unwrap());
+    let registry = Registry::new(PostgresStore::new(move || {
+        let shared = Arc::clone(&shared);
+        async { Ok(shared) }
+    }));
+    for _ in 0..20 {
+        registry.invalidate(&id("acme"));
+        assert_eq!(registry.find(&id("acme")).await.unwrap().unwrap().key, 1);
+        assert!(registry.find_domain("shop.org").await.unwrap().is_none());
+    }
 }
 
 #[tokio::test]
