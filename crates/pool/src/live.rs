@@ -1,10 +1,12 @@
 //! What is open, who holds it, and who waits: shared by a pool and its connections.
 
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
+use towerblock_core::{Reason, Rejected};
 use towerblock_fair::FairSemaphore;
 
 use crate::Settings;
@@ -22,6 +24,7 @@ pub(crate) struct Live {
     /// Rings when a connection may have to be opened, or is gone.
     pub(crate) changed: Notify,
     pub(crate) gone: Notify,
+    failure: Notify,
     pub(crate) counters: Counters,
     holders: Mutex<Vec<Weak<Holder>>>,
     last_error: Mutex<Option<String>>,
@@ -42,6 +45,7 @@ impl Live {
             closed: AtomicBool::new(false),
             changed: Notify::new(),
             gone: Notify::new(),
+            failure: Notify::new(),
             counters: Counters::default(),
             holders: Mutex::default(),
             last_error: Mutex::default(),
@@ -116,6 +120,7 @@ impl Live {
     pub(crate) fn failed(&self, error: String) {
         self.counters.connect_failed();
         let was = self.last_error().replace(error);
+        self.failure.notify_waiters();
         if let (None, Some(error)) = (was, &*self.last_error()) {
             tracing::warn!(error, "cannot open a connection");
         }
@@ -126,6 +131,27 @@ impl Live {
         if self.last_error().take().is_some() {
             tracing::info!("connections can be opened again");
         }
+    }
+
+    /// Waits until there is no connection, and none can be opened.
+    pub(crate) async fn is_hopeless(&self) {
+        loop {
+            let mut failure = pin!(self.failure.notified());
+            failure.as_mut().enable();
+            if self.growth().open == 0 && self.why().is_some() {
+                return;
+            }
+            // Cancel safety: nothing is held here.
+            failure.await;
+        }
+    }
+
+    /// Whoever waited in vain where there was nothing to wait for was not kept by others.
+    pub(crate) fn blame(&self, rejected: Rejected) -> Rejected {
+        if rejected.reason() == Reason::Overloaded && self.growth().open == 0 {
+            return Rejected::new("pool", Reason::Unavailable);
+        }
+        rejected
     }
 
     /// Why the last attempt to connect failed, if it did.

@@ -25,6 +25,8 @@ pub struct Pool<M: ManageConnection> {
     _task: Arc<JoinSet<()>>,
 }
 
+const UNAVAILABLE: Rejected = Rejected::new("pool", Reason::Unavailable);
+
 pub(crate) struct Parts<M: ManageConnection> {
     pub(crate) manager: Arc<M>,
     pub(crate) settings: Settings,
@@ -165,10 +167,12 @@ impl<M: ManageConnection> Parts<M> {
                 Some(slot) => slot?,
                 None => {
                     live.missed();
-                    if live.growth().open == 0 && live.why().is_some() {
-                        return Err(Rejected::new("pool", Reason::Unavailable));
+                    // Cancel safety: the place in the queue goes with this future.
+                    tokio::select! {
+                        biased;
+                        slot = acquire => slot.map_err(|rejected| live.blame(rejected))?,
+                        () = live.is_hopeless() => return Err(UNAVAILABLE),
                     }
-                    acquire.await?
                 }
             };
             // Cancel safety: the slot goes back with this future, and so does a connection.
@@ -183,7 +187,7 @@ impl<M: ManageConnection> Parts<M> {
             }
             drop(slot);
             if Instant::now() >= deadline {
-                return Err(Rejected::new("pool", Reason::Unavailable));
+                return Err(UNAVAILABLE);
             }
             // What the slot stood for is gone; the others must learn of it.
             yield_now().await;
