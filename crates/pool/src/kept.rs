@@ -36,7 +36,7 @@ impl<C> Kept<C> {
         self.is_condemned
             || self.age.is_expired(now)
             || self.live.is_closed()
-            || self.live.growth().has_too_many()
+            || self.live.is_crowded()
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Live {
     pub(crate) slots: FairSemaphore,
     growth: Mutex<Growth>,
     closed: AtomicBool,
+    /// There are more connections than there may be.
+    crowded: AtomicBool,
     /// Rings when a connection may have to be opened, or is gone.
     pub(crate) changed: Notify,
     pub(crate) gone: Notify,
@@ -43,6 +45,7 @@ impl Live {
                 connecting: 0,
             }),
             closed: AtomicBool::new(false),
+            crowded: AtomicBool::new(false),
             changed: Notify::new(),
             gone: Notify::new(),
             failure: Notify::new(),
@@ -58,6 +61,10 @@ impl Live {
 
     pub(crate) fn waiting(&self) -> usize {
         self.slots.waiting()
+    }
+
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.crowded.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -115,6 +122,7 @@ impl Live {
         change(&mut growth);
         // Under the lock, so that of two changes the later one counts.
         self.slots.resize(growth.open.min(growth.size));
+        self.crowded.store(growth.has_too_many(), Ordering::Relaxed);
     }
 
     pub(crate) fn failed(&self, error: String) {

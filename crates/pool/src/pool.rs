@@ -160,13 +160,16 @@ impl<M: ManageConnection> Parts<M> {
         at: &'static Location<'static>,
     ) -> Result<Pooled<M>, Rejected> {
         let live = &self.live;
-        let deadline = Instant::now() + self.settings.acquire_timeout;
+        let mut now = Instant::now();
+        let deadline = now + self.settings.acquire_timeout;
         loop {
+            let mut waited = false;
             let mut acquire = pin!(live.slots.acquire_before(tenant, deadline));
             let slot = match acquire.as_mut().now_or_never() {
                 Some(slot) => slot?,
                 None => {
                     live.missed();
+                    waited = true;
                     // Cancel safety: the place in the queue goes with this future.
                     tokio::select! {
                         biased;
@@ -175,18 +178,23 @@ impl<M: ManageConnection> Parts<M> {
                     }
                 }
             };
+            // The clock is read once where nobody waits.
+            if waited {
+                now = Instant::now();
+            }
             // Cancel safety: the slot goes back with this future, and so does a connection.
-            if let Some(connection) = self.tested(deadline).await {
+            if let Some(connection) = self.tested(now, deadline).await {
                 let held = Held {
                     tenant: tenant.clone(),
                     at,
-                    since: Instant::now(),
+                    since: now,
                 };
                 connection.holder.taken(held);
                 return Ok(Pooled::new(connection, slot));
             }
             drop(slot);
-            if Instant::now() >= deadline {
+            now = Instant::now();
+            if now >= deadline {
                 return Err(UNAVAILABLE);
             }
             // What the slot stood for is gone; the others must learn of it.
@@ -195,10 +203,13 @@ impl<M: ManageConnection> Parts<M> {
     }
 
     /// An idle connection that works, as far as that can be told.
-    async fn tested(&self, deadline: Instant) -> Option<PooledConnection<'static, Engine<M>>> {
+    async fn tested(
+        &self,
+        mut now: Instant,
+        deadline: Instant,
+    ) -> Option<PooledConnection<'static, Engine<M>>> {
         loop {
             let mut connection = self.take()?;
-            let now = Instant::now();
             let kept = &mut *connection;
             if kept.is_over(now) || self.manager.has_broken(&mut kept.connection) {
                 condemn(connection);
@@ -217,6 +228,8 @@ impl<M: ManageConnection> Parts<M> {
                 return Some(connection);
             }
             self.live.counters.evicted();
+            drop(connection);
+            now = Instant::now();
         }
     }
 
