@@ -72,6 +72,8 @@ mod pooled;
 mod settings;
 mod stats;
 
+pub use bb8;
+
 pub use self::aging::{Aging, Validation};
 pub use self::error::PoolError;
 pub use self::holder::Held;
