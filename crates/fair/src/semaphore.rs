@@ -94,8 +94,8 @@ impl FairSemaphore {
         self.enter(tenant, None)
     }
 
-    /// Waits for a slot until `deadline`. When none is free and the wait would be longer, by
-    /// the mean of late, this is refused at once.
+    /// Waits for a slot until `deadline`. When others wait already and the wait would be
+    /// longer, by the mean of late, this is refused at once.
     ///
     /// # Errors
     ///
@@ -145,6 +145,18 @@ impl FairSemaphore {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.shared.turns().count().waiting
+    }
+
+    /// How many wait whom more slots might serve: all of them, or nobody, when each has what
+    /// its share allows.
+    #[must_use]
+    pub fn short_of(&self) -> usize {
+        let turns = self.shared.turns();
+        if turns.is_short() {
+            turns.count().waiting
+        } else {
+            0
+        }
     }
 
     #[inline]

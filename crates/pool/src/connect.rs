@@ -20,19 +20,28 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run<M: ManageConnection>(parts: Arc<Parts<M>>) {
-    let mut attempts = JoinSet::new();
+    let mut tasks = JoinSet::new();
     let mut tick = interval(UPKEEP);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !parts.live.is_closed() {
         // Cancel safety: a permit of `changed` is kept for the next to wait, a tick for the
         // next to ask.
-        tokio::select! {
-            () = parts.live.changed.notified() => {}
-            _ = tick.tick() => parts.close_idle(),
+        let is_tick = tokio::select! {
+            () = parts.live.changed.notified() => false,
+            _ = tick.tick() => true,
+        };
+        if is_tick || parts.live.is_crowded() {
+            let parts = Arc::clone(&parts);
+            // In a task of its own, as the attempts are: a manager may panic.
+            tasks.spawn(async move { parts.close_idle() });
         }
-        while attempts.try_join_next().is_some() {}
+        while let Some(ended) = tasks.try_join_next() {
+            if ended.is_err_and(|error| error.is_panic()) {
+                parts.live.failed("the manager panicked");
+            }
+        }
         while let Some(attempt) = parts.live.begin() {
-            attempts.spawn(open(Arc::clone(&parts), attempt));
+            tasks.spawn(open(Arc::clone(&parts), attempt));
         }
     }
 }
@@ -56,10 +65,11 @@ async fn open<M: ManageConnection>(parts: Arc<Parts<M>>, mut attempt: Attempt) {
                 // A pool that was closed or made smaller meanwhile takes no more; then the
                 // connection is dropped here.
                 let _ = parts.idle.add(kept);
+                parts.live.publish();
                 pause = FIRST_PAUSE;
             }
             Err(error) => {
-                parts.live.failed(error);
+                parts.live.failed(&error);
                 sleep(pause).await;
                 pause = (2 * pause).min(LONGEST_PAUSE);
             }

@@ -16,6 +16,18 @@ pub(crate) struct Kept<C> {
     /// To be closed when it comes back: a test failed, or was left before its end.
     pub(crate) is_condemned: bool,
     live: Arc<Live>,
+    /// Last, so that it is counted as closed once it is.
+    _open: Open,
+}
+
+/// Counts one connection as open until it is dropped.
+#[derive(Debug)]
+struct Open(Arc<Live>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.closed();
+    }
 }
 
 impl<C> Kept<C> {
@@ -26,6 +38,7 @@ impl<C> Kept<C> {
             age: Age::new(Instant::now(), aging, chance),
             holder: live.holder(),
             is_condemned: false,
+            _open: Open(Arc::clone(&live)),
             live,
         }
     }
@@ -37,11 +50,5 @@ impl<C> Kept<C> {
             || self.age.is_expired(now)
             || self.live.is_closed()
             || self.live.is_crowded()
-    }
-}
-
-impl<C> Drop for Kept<C> {
-    fn drop(&mut self) {
-        self.live.closed();
     }
 }

@@ -50,8 +50,9 @@
 //!
 //! **It opens** connections only for those who wait, two at a time, so a burst that a few can
 //! serve opens few. **It tests** a connection that was idle for 500 ms, for 200 ms at most, and
-//! closes it if it does not pass. While none can be opened it says so at once, and tries again
-//! each second.
+//! closes it if it does not pass. Once an attempt has failed and there is no connection, it
+//! says so at once, and tries again each second. The task that does all this runs where the
+//! pool was started, and ends with that runtime.
 //!
 //! **It does not** know what goes over a connection: one that is given back with an answer
 //! outstanding, a transaction open or a setting changed is for the manager's `has_broken` to

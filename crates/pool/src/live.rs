@@ -23,6 +23,8 @@ pub(crate) struct Live {
     closed: AtomicBool,
     /// There are more connections than there may be.
     crowded: AtomicBool,
+    /// Somebody was refused while there might be more.
+    turned_away: AtomicBool,
     /// Rings when a connection may have to be opened, or is gone.
     pub(crate) changed: Notify,
     pub(crate) gone: Notify,
@@ -46,6 +48,7 @@ impl Live {
             }),
             closed: AtomicBool::new(false),
             crowded: AtomicBool::new(false),
+            turned_away: AtomicBool::new(false),
             changed: Notify::new(),
             gone: Notify::new(),
             failure: Notify::new(),
@@ -79,13 +82,22 @@ impl Live {
     }
 
     pub(crate) fn resize(&self, size: NonZeroUsize) {
-        self.change(|growth| growth.size = size.get());
+        self.growth_mut().size = size.get();
+        self.publish();
         self.changed.notify_one();
     }
 
     /// Somebody began to wait.
     pub(crate) fn missed(&self) {
-        if self.growth().wanted(self.waiting()) > 0 {
+        if self.growth().wanted(self.slots.short_of()) > 0 {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Somebody was refused though there may be more connections: that one counts as well.
+    pub(crate) fn turned_away(&self) {
+        if self.growth().wanted(1) > 0 {
+            self.turned_away.store(true, Ordering::Relaxed);
             self.changed.notify_one();
         }
     }
@@ -94,7 +106,8 @@ impl Live {
     pub(crate) fn begin(self: &Arc<Self>) -> Option<Attempt> {
         // While none can be opened, one attempt is always on its way: whoever asks meanwhile
         // is refused, and waits for nothing.
-        let waiting = self.waiting().max(usize::from(self.why().is_some()));
+        let one = self.why().is_some() || self.turned_away.swap(false, Ordering::Relaxed);
+        let waiting = self.slots.short_of().max(usize::from(one));
         let mut growth = self.growth_mut();
         if self.is_closed() || growth.wanted(waiting) == 0 {
             return None;
@@ -103,40 +116,53 @@ impl Live {
         Some(Attempt(Arc::clone(self)))
     }
 
-    /// One connection more is open. Whoever gets its slot may be faster than the pool that
-    /// it is put into, and looks again.
+    /// One connection more is open; its slot is lent once it is in the pool, by
+    /// [`publish`](Self::publish).
     pub(crate) fn opened(&self) {
-        self.change(|growth| growth.open += 1);
+        self.growth_mut().open += 1;
     }
 
     /// One connection less is open.
     pub(crate) fn closed(&self) {
-        self.change(|growth| growth.open = growth.open.saturating_sub(1));
+        {
+            let mut growth = self.growth_mut();
+            growth.open = growth.open.saturating_sub(1);
+        }
+        self.publish();
         self.counters.closed();
         self.changed.notify_one();
         self.gone.notify_waiters();
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Growth)) {
-        let mut growth = self.growth_mut();
-        change(&mut growth);
-        // Under the lock, so that of two changes the later one counts.
-        self.slots.resize(growth.open.min(growth.size));
-        self.crowded.store(growth.has_too_many(), Ordering::Relaxed);
-    }
-
-    pub(crate) fn failed(&self, error: String) {
-        self.counters.connect_failed();
-        let was = self.last_error().replace(error);
         self.failure.notify_waiters();
-        if let (None, Some(error)) = (was, &*self.last_error()) {
+    }
+
+    /// Lends as many slots as there are connections. Not under the lock, for it wakes those
+    /// who wait: of two that do so at once, the later sees what both did.
+    pub(crate) fn publish(&self) {
+        let target = |growth: Growth| (growth.open.min(growth.size), growth.has_too_many());
+        let mut now = target(self.growth());
+        loop {
+            self.slots.resize(now.0);
+            self.crowded.store(now.1, Ordering::Relaxed);
+            let then = std::mem::replace(&mut now, target(self.growth()));
+            if then == now {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn failed(&self, error: &str) {
+        self.counters.connect_failed();
+        let was = self.last_error().replace(error.to_owned());
+        self.failure.notify_waiters();
+        if was.is_none() {
             tracing::warn!(error, "cannot open a connection");
         }
     }
 
     pub(crate) fn connected(&self) {
         self.counters.connected();
-        if self.last_error().take().is_some() {
+        let was = self.last_error().take();
+        if was.is_some() {
             tracing::info!("connections can be opened again");
         }
     }

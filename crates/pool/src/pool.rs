@@ -5,10 +5,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bb8::{ManageConnection, PooledConnection};
+use bb8::{ManageConnection, PooledConnection, QueueStrategy};
 use futures_util::FutureExt as _;
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 use towerblock_core::{Metric, Reason, Rejected, Stats, TenantId, Value};
 use towerblock_fair::FairSemaphore;
 
@@ -22,9 +22,25 @@ use crate::{Held, PoolError, Pooled, Settings, Status, connect, stats};
 /// that are out then are closed when they come back.
 pub struct Pool<M: ManageConnection> {
     parts: Arc<Parts<M>>,
-    _task: Arc<JoinSet<()>>,
+    _task: Arc<Task>,
 }
 
+/// The task behind a pool. Without it nothing is opened any more, and what comes back is
+/// closed.
+struct Task {
+    _set: JoinSet<()>,
+    live: Arc<Live>,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.live.close();
+    }
+}
+
+const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const OVERLOADED: Rejected = Rejected::new("pool", Reason::Overloaded);
 const UNAVAILABLE: Rejected = Rejected::new("pool", Reason::Unavailable);
 
 pub(crate) struct Parts<M: ManageConnection> {
@@ -40,7 +56,7 @@ impl<M: ManageConnection> Pool<M> {
     /// `slots` says: its queue, shares, caps and reserves hold, its number of slots does not.
     ///
     /// It starts empty, and connects when somebody asks; so it starts while the server is
-    /// away.
+    /// away. The semaphore is the pool's alone from then on: it sets the number of slots.
     ///
     /// # Panics
     ///
@@ -50,6 +66,8 @@ impl<M: ManageConnection> Pool<M> {
         let manager = Arc::new(manager);
         let idle = bb8::Pool::builder()
             .max_size(u32::MAX)
+            // Those that are used stay warm, and the others grow old.
+            .queue_strategy(QueueStrategy::Lifo)
             .max_lifetime(None)
             .idle_timeout(None)
             .test_on_check_out(false)
@@ -62,8 +80,12 @@ impl<M: ManageConnection> Pool<M> {
             live,
             idle,
         });
-        let mut task = JoinSet::new();
-        task.spawn(connect::run(Arc::clone(&parts)));
+        let mut set = JoinSet::new();
+        set.spawn(connect::run(Arc::clone(&parts)));
+        let task = Task {
+            _set: set,
+            live: Arc::clone(&parts.live),
+        };
         Self {
             parts,
             _task: Arc::new(task),
@@ -91,16 +113,10 @@ impl<M: ManageConnection> Pool<M> {
         }
     }
 
-    /// Has up to `size` connections from now on. A smaller pool closes idle ones at once,
+    /// Has up to `size` connections from now on. In a smaller pool idle ones are closed soon,
     /// and others as they come back.
     pub fn resize(&self, size: NonZeroUsize) {
         self.parts.live.resize(size);
-        while self.parts.live.growth().has_too_many() {
-            let Some(surplus) = self.parts.take() else {
-                return;
-            };
-            condemn(surplus);
-        }
     }
 
     /// Hands out no connection any more, closes idle ones, and waits for those that are out
@@ -116,11 +132,13 @@ impl<M: ManageConnection> Pool<M> {
                 while let Some(idle) = self.parts.take() {
                     condemn(idle);
                 }
-                if live.growth().open == 0 {
+                let growth = live.growth();
+                if growth.open + growth.connecting == 0 {
                     return;
                 }
+                // One that was on its way back into the pool when it was closed tells nobody.
                 // Cancel safety: nothing is held here.
-                gone.await;
+                let _ = timeout(LOOK_AGAIN, gone).await;
             }
         };
         let _ = timeout(patience, all_gone).await;
@@ -161,23 +179,34 @@ impl<M: ManageConnection> Parts<M> {
     ) -> Result<Pooled<M>, Rejected> {
         let live = &self.live;
         let mut now = Instant::now();
-        let deadline = now + self.settings.acquire_timeout;
+        // A time that there is not is never reached.
+        let deadline = now.checked_add(self.settings.acquire_timeout);
+        let deadline = deadline.unwrap_or(now + FAR);
         loop {
+            let growth = live.growth();
+            let may_grow = growth.open < growth.size;
+            let mut acquire = if may_grow {
+                // What waiting was like so far says nothing of what it will be with more.
+                pin!(live.slots.acquire(tenant))
+            } else {
+                pin!(live.slots.acquire_before(tenant, deadline))
+            };
             let mut waited = false;
-            let mut acquire = pin!(live.slots.acquire_before(tenant, deadline));
             let slot = match acquire.as_mut().now_or_never() {
-                Some(slot) => slot?,
+                Some(slot) => slot,
                 None => {
                     live.missed();
                     waited = true;
                     // Cancel safety: the place in the queue goes with this future.
                     tokio::select! {
                         biased;
-                        slot = acquire => slot.map_err(|rejected| live.blame(rejected))?,
-                        () = live.is_hopeless() => return Err(UNAVAILABLE),
+                        slot = acquire => slot,
+                        () = live.is_hopeless() => Err(UNAVAILABLE),
+                        () = sleep_until(deadline), if may_grow => Err(OVERLOADED),
                     }
                 }
             };
+            let slot = slot.map_err(|rejected| live.blame(rejected))?;
             // The clock is read once where nobody waits.
             if waited {
                 now = Instant::now();
@@ -195,7 +224,7 @@ impl<M: ManageConnection> Parts<M> {
             drop(slot);
             now = Instant::now();
             if now >= deadline {
-                return Err(UNAVAILABLE);
+                return Err(live.blame(OVERLOADED));
             }
             // What the slot stood for is gone; the others must learn of it.
             yield_now().await;
@@ -208,7 +237,7 @@ impl<M: ManageConnection> Parts<M> {
         mut now: Instant,
         deadline: Instant,
     ) -> Option<PooledConnection<'static, Engine<M>>> {
-        loop {
+        while now < deadline {
             let mut connection = self.take()?;
             let kept = &mut *connection;
             if kept.is_over(now) || self.manager.has_broken(&mut kept.connection) {
@@ -221,9 +250,8 @@ impl<M: ManageConnection> Parts<M> {
             // Left before its end, the test may have left an answer on its way.
             kept.is_condemned = true;
             let test = self.manager.is_valid(&mut kept.connection);
-            let end = deadline.min(now + self.settings.validation.timeout);
             // Cancel safety: condemned as it is, the connection is closed when dropped.
-            if let Ok(Ok(())) = timeout_at(end, test).await {
+            if let Ok(Ok(())) = timeout(self.settings.validation.timeout, test).await {
                 kept.is_condemned = false;
                 return Some(connection);
             }
@@ -231,6 +259,7 @@ impl<M: ManageConnection> Parts<M> {
             drop(connection);
             now = Instant::now();
         }
+        None
     }
 
     /// An idle connection, if there is one: bb8 hands it out when it is first polled, or
@@ -239,26 +268,24 @@ impl<M: ManageConnection> Parts<M> {
         self.idle.get_owned().now_or_never()?.ok()
     }
 
-    /// Closes what nobody used for long, but for those that are kept.
+    /// Closes what nobody used for long, but for those that are kept, and what there is too
+    /// much of.
     pub(crate) fn close_idle(&self) {
         let now = Instant::now();
-        // Once around: each that is looked at goes to the end.
-        for _ in 0..self.idle.state().idle_connections {
-            let Some(idle) = self.take() else {
-                return;
-            };
+        // The one that was used last comes first, and has to come back last.
+        let mut all: Vec<_> = std::iter::from_fn(|| self.take()).collect();
+        while let Some(mut idle) = all.pop() {
             let growth = self.live.growth();
             let is_surplus = growth.open > growth.min_idle;
             let is_old = idle.age.is_idle_too_long(now, self.settings.aging);
-            if idle.is_over(now) || (is_old && is_surplus) {
-                condemn(idle);
-            }
+            idle.is_condemned |= idle.is_over(now) || (is_old && is_surplus);
         }
     }
 
     fn explain(&self, rejected: Rejected) -> PoolError {
         let live = &self.live;
         live.counters.refused();
+        live.turned_away();
         let why = live.why();
         PoolError::new(
             rejected,

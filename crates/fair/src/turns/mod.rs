@@ -295,6 +295,11 @@ impl<W: Default> Turns<W> {
         }
     }
 
+    /// Whether anybody waits who might have one more slot, if there were one.
+    pub(crate) fn is_short(&self) -> bool {
+        self.ring.len() + self.owed.len() > 0
+    }
+
     /// Whether a slot is free that is kept for nobody.
     fn has_shared(&self) -> bool {
         self.in_use - self.private < self.slots.saturating_sub(self.reserved)

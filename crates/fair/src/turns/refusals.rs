@@ -67,7 +67,11 @@ impl<W: Default> Turns<W> {
         }
         if let Some(deadline) = deadline {
             let left = deadline.saturating_duration_since(now);
-            let wait = self.estimate(seat, now).unwrap_or_default();
+            // The first to wait is never refused for what it was like once: it finds out what
+            // it is like now.
+            let is_first = self.queued == 0;
+            let wait = self.estimate(seat, now).filter(|_| !is_first);
+            let wait = wait.unwrap_or_default();
             if left.is_zero() || wait > left {
                 return Err(self.reason(seat));
             }

@@ -144,14 +144,22 @@ async fn a_deadline_is_kept_and_one_that_cannot_be_is_refused_at_once() {
         held = Some(next.await.unwrap());
     }
     let start = Instant::now();
-    let deadline = start + Duration::from_millis(99);
+    let first = slots.acquire(&a);
+    let deadline = start + Duration::from_millis(199);
     let refused = slots.acquire_before(&a, deadline).await.unwrap_err();
-    assert_eq!(refused.retry_after(), Some(Duration::from_millis(100)));
+    assert_eq!(refused.retry_after(), Some(Duration::from_millis(200)));
     assert_eq!(start.elapsed(), Duration::ZERO);
-    let in_time = slots.acquire_before(&a, start + Duration::from_millis(101));
+    let in_time = slots.acquire_before(&a, start + Duration::from_millis(201));
     tokio::time::sleep(Duration::from_millis(100)).await;
     drop(held);
-    assert!(in_time.await.is_ok());
+    drop(first.await.unwrap());
+    let held = in_time.await.unwrap();
+    // With nobody before it, it waits and sees: what it was like may be over.
+    let start = Instant::now();
+    let soon = start + Duration::from_millis(10);
+    assert!(slots.acquire_before(&a, soon).await.is_err());
+    assert_eq!(start.elapsed().as_millis(), 10);
+    drop(held);
 }
 
 #[tokio::test]

@@ -116,6 +116,140 @@ async fn a_server_that_hangs_is_given_up_after_the_time_that_was_set() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waiting_was_like_once_keeps_nobody_from_growth() {
+    let stub = Stub::default();
+    stub.state.connect_millis.store(5, Ordering::SeqCst);
+    let pool = pool(&stub, 20, Settings::default());
+    let acme = tenant("acme");
+    // Two are open, and one of those who wait for them waits long.
+    pool.resize(crate::size(2));
+    let held = [
+        pool.get(&acme).await.unwrap(),
+        pool.get(&acme).await.unwrap(),
+    ];
+    let waits = tokio::spawn({
+        let pool = pool.clone();
+        async move { drop(pool.get(&tenant("acme")).await.unwrap()) }
+    });
+    sleep(900 * MILLI).await;
+    drop(held);
+    waits.await.unwrap();
+    pool.resize(crate::size(20));
+    let callers = (0..20).map(|_| async {
+        let connection = pool.get(&tenant("acme")).await.unwrap();
+        sleep(5 * MILLI).await;
+        drop(connection);
+    });
+    join_all(callers).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_may_wait_it_grows_all_the_same() {
+    let stub = Stub::default();
+    let slots = towerblock_fair::FairSemaphore::new(crate::size(1)).queue(0, 0);
+    let pool =
+        towerblock_pool::Pool::start(stub.clone(), crate::size(3), slots, Settings::default());
+    let acme = tenant("acme");
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        if let Ok(connection) = pool.get(&acme).await {
+            held.push(connection);
+        }
+        sleep(MILLI).await;
+    }
+    assert_eq!((held.len(), stub.open()), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_have_no_more_makes_it_open_no_more() {
+    let stub = Stub::default();
+    let slots = towerblock_fair::FairSemaphore::new(crate::size(1));
+    let slots = slots.share_of(|_| towerblock_fair::Share::default().at_most(1));
+    let pool =
+        towerblock_pool::Pool::start(stub.clone(), crate::size(20), slots, Settings::default());
+    let acme = tenant("acme");
+    let held = pool.get(&acme).await.unwrap();
+    let waits = tokio::spawn({
+        let pool = pool.clone();
+        async move { drop(pool.get(&tenant("acme")).await.unwrap()) }
+    });
+    sleep(1_500 * MILLI).await;
+    assert!(stub.open() <= 2, "{}", stub.open());
+    drop(held);
+    waits.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_to_a_slot_late_closes_nothing_that_works() {
+    let stub = Stub::default();
+    let slots = towerblock_fair::FairSemaphore::new(crate::size(1));
+    let slots = slots.share_of(|tenant| match tenant.as_str() {
+        "capped" => towerblock_fair::Share::default().at_most(1),
+        _ => towerblock_fair::Share::default(),
+    });
+    let pool =
+        towerblock_pool::Pool::start(stub.clone(), crate::size(10), slots, Settings::default());
+    let mut all = Vec::new();
+    for _ in 0..9 {
+        all.push(pool.get(&tenant("acme")).await.unwrap());
+    }
+    let capped = pool.get(&tenant("capped")).await.unwrap();
+    drop(all);
+    let late = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.get(&tenant("capped")).await.map(drop) }
+    });
+    stub.state.test_millis.store(20, Ordering::SeqCst);
+    sleep(1_990 * MILLI).await;
+    drop(capped);
+    let _ = late.await.unwrap();
+    assert_eq!(stub.open(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stall_an_hour_ago_refuses_nobody() {
+    let pool = pool(&Stub::default(), 1, Settings::default());
+    let acme = tenant("acme");
+    let held = pool.get(&acme).await.unwrap();
+    for _ in 0..3 {
+        assert!(pool.get(&acme).await.is_err());
+    }
+    let last = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.get(&tenant("acme")).await.map(drop) }
+    });
+    sleep(1_900 * MILLI).await;
+    drop(held);
+    last.await.unwrap().unwrap();
+    sleep(Duration::from_secs(3_600)).await;
+    for _ in 0..100 {
+        let held = pool.get(&acme).await.unwrap();
+        let next = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.get(&tenant("globex")).await.map(drop) }
+        });
+        sleep(MILLI).await;
+        drop(held);
+        next.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_time_that_can_be_set_panics() {
+    for time in [Duration::ZERO, Duration::MAX] {
+        let settings = Settings::default()
+            .acquire_timeout(time)
+            .connect_timeout(time);
+        let mut validation = towerblock_pool::Validation::default();
+        (validation.bypass, validation.timeout) = (time, time);
+        let pool = pool(&Stub::default(), 1, settings.validation(validation));
+        let _ = towerblock_testkit::poll_times(1, pool.get(&tenant("acme"))).await;
+        sleep(MILLI).await;
+        let _ = towerblock_testkit::poll_times(1, pool.get(&tenant("acme"))).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn some_are_kept_open_ahead() {
     let stub = Stub::default();
     let _pool = pool(&stub, 10, Settings::default().min_idle(3));

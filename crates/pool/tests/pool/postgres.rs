@@ -90,9 +90,11 @@ async fn a_backend_that_hangs_is_closed_after_one_test_of_200_ms() {
     signal("STOP");
     sleep(Duration::from_millis(600)).await;
     let mut slow = 0;
-    for _ in 0..6 {
+    for _ in 0..3 {
+        // Both at once, or the one that works would do for all.
         let asked = Instant::now();
-        assert!(answers(&pool).await);
+        let (one, other) = tokio::join!(answers(&pool), answers(&pool));
+        assert!(one && other);
         slow += u32::from(asked.elapsed() > Duration::from_millis(150));
     }
     signal("CONT");

@@ -20,8 +20,12 @@ pub(crate) struct State {
     pub(crate) most_connecting: AtomicUsize,
     pub(crate) tested: AtomicUsize,
     pub(crate) refuses: AtomicBool,
+    /// So many looks at a connection panic.
+    pub(crate) panics: AtomicUsize,
     /// Connections and tests never end.
     pub(crate) hangs: AtomicBool,
+    /// A test takes so long, in milliseconds.
+    pub(crate) test_millis: AtomicUsize,
     /// Connecting takes so long, in milliseconds.
     pub(crate) connect_millis: AtomicUsize,
 }
@@ -85,11 +89,20 @@ impl bb8::ManageConnection for Stub {
         while connection.hangs || self.state.hangs.load(Ordering::SeqCst) {
             sleep(Duration::from_millis(1)).await;
         }
+        let millis = self.state.test_millis.load(Ordering::SeqCst);
+        sleep(Duration::from_millis(millis.try_into().unwrap_or(u64::MAX))).await;
         tokio::task::yield_now().await;
         Ok(())
     }
 
+    #[expect(clippy::panic, reason = "a manager with a bug")]
     fn has_broken(&self, connection: &mut Connection) -> bool {
+        let one_less = |panics: usize| panics.checked_sub(1);
+        let panics = &self.state.panics;
+        let left = panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
+        if left.is_ok() {
+            panic!("the manager has a bug");
+        }
         connection.is_broken
     }
 }
