@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::kept::Kept;
 use crate::live::Attempt;
-use crate::pool::Parts;
+use crate::parts::Parts;
 
 /// How often idle connections are looked at.
 const UPKEEP: Duration = Duration::from_secs(1);

@@ -68,6 +68,7 @@ mod growth;
 mod holder;
 mod kept;
 mod live;
+mod parts;
 mod pool;
 mod pooled;
 mod settings;

@@ -5,15 +5,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bb8::{ManageConnection, PooledConnection, QueueStrategy};
-use futures_util::FutureExt as _;
-use tokio::task::{JoinSet, yield_now};
-use tokio::time::{Instant, sleep_until, timeout};
-use towerblock_core::{Metric, Reason, Rejected, Stats, TenantId, Value};
+use bb8::{ManageConnection, QueueStrategy};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use towerblock_core::{Metric, Stats, TenantId, Value};
 use towerblock_fair::FairSemaphore;
 
 use crate::engine::Engine;
 use crate::live::Live;
+use crate::parts::{Parts, condemn};
 use crate::{Held, PoolError, Pooled, Settings, Status, connect, stats};
 
 /// Connections that tenants share, each in its turn.
@@ -38,18 +38,7 @@ impl Drop for Task {
     }
 }
 
-const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-const OVERLOADED: Rejected = Rejected::new("pool", Reason::Overloaded);
-const UNAVAILABLE: Rejected = Rejected::new("pool", Reason::Unavailable);
-
-pub(crate) struct Parts<M: ManageConnection> {
-    pub(crate) manager: Arc<M>,
-    pub(crate) settings: Settings,
-    pub(crate) live: Arc<Live>,
-    /// The engine below.
-    pub(crate) idle: bb8::Pool<Engine<M>>,
-}
 
 impl<M: ManageConnection> Pool<M> {
     /// Opens up to `size` connections with `manager`, and lets tenants wait for them as
@@ -169,136 +158,6 @@ impl<M: ManageConnection> Pool<M> {
     pub fn last_error(&self) -> Option<String> {
         self.parts.live.why()
     }
-}
-
-impl<M: ManageConnection> Parts<M> {
-    async fn get(
-        &self,
-        tenant: &TenantId,
-        at: &'static Location<'static>,
-    ) -> Result<Pooled<M>, Rejected> {
-        let live = &self.live;
-        let mut now = Instant::now();
-        // A time that there is not is never reached.
-        let deadline = now.checked_add(self.settings.acquire_timeout);
-        let deadline = deadline.unwrap_or(now + FAR);
-        loop {
-            let growth = live.growth();
-            let may_grow = growth.open < growth.size;
-            let mut acquire = if may_grow {
-                // What waiting was like so far says nothing of what it will be with more.
-                pin!(live.slots.acquire(tenant))
-            } else {
-                pin!(live.slots.acquire_before(tenant, deadline))
-            };
-            let mut waited = false;
-            let slot = match acquire.as_mut().now_or_never() {
-                Some(slot) => slot,
-                None => {
-                    live.missed();
-                    waited = true;
-                    // Cancel safety: the place in the queue goes with this future.
-                    tokio::select! {
-                        biased;
-                        slot = acquire => slot,
-                        () = live.is_hopeless() => Err(UNAVAILABLE),
-                        () = sleep_until(deadline), if may_grow => Err(OVERLOADED),
-                    }
-                }
-            };
-            let slot = slot.map_err(|rejected| live.blame(rejected))?;
-            // The clock is read once where nobody waits.
-            if waited {
-                now = Instant::now();
-            }
-            // Cancel safety: the slot goes back with this future, and so does a connection.
-            if let Some(connection) = self.tested(now, deadline).await {
-                let held = Held {
-                    tenant: tenant.clone(),
-                    at,
-                    since: now,
-                };
-                connection.holder.taken(held);
-                return Ok(Pooled::new(connection, slot));
-            }
-            drop(slot);
-            now = Instant::now();
-            if now >= deadline {
-                return Err(live.blame(OVERLOADED));
-            }
-            // What the slot stood for is gone; the others must learn of it.
-            yield_now().await;
-        }
-    }
-
-    /// An idle connection that works, as far as that can be told.
-    async fn tested(
-        &self,
-        mut now: Instant,
-        deadline: Instant,
-    ) -> Option<PooledConnection<'static, Engine<M>>> {
-        while now < deadline {
-            let mut connection = self.take()?;
-            let kept = &mut *connection;
-            if kept.is_over(now) || self.manager.has_broken(&mut kept.connection) {
-                condemn(connection);
-                continue;
-            }
-            if !kept.age.needs_a_test(now, self.settings.validation) {
-                return Some(connection);
-            }
-            // Left before its end, the test may have left an answer on its way.
-            kept.is_condemned = true;
-            let test = self.manager.is_valid(&mut kept.connection);
-            // Cancel safety: condemned as it is, the connection is closed when dropped.
-            if let Ok(Ok(())) = timeout(self.settings.validation.timeout, test).await {
-                kept.is_condemned = false;
-                return Some(connection);
-            }
-            self.live.counters.evicted();
-            drop(connection);
-            now = Instant::now();
-        }
-        None
-    }
-
-    /// An idle connection, if there is one: bb8 hands it out when it is first polled, or
-    /// not at all.
-    fn take(&self) -> Option<PooledConnection<'static, Engine<M>>> {
-        self.idle.get_owned().now_or_never()?.ok()
-    }
-
-    /// Closes what nobody used for long, but for those that are kept, and what there is too
-    /// much of.
-    pub(crate) fn close_idle(&self) {
-        let now = Instant::now();
-        // The one that was used last comes first, and has to come back last.
-        let mut all: Vec<_> = std::iter::from_fn(|| self.take()).collect();
-        while let Some(mut idle) = all.pop() {
-            let growth = self.live.growth();
-            let is_surplus = growth.open > growth.min_idle;
-            let is_old = idle.age.is_idle_too_long(now, self.settings.aging);
-            idle.is_condemned |= idle.is_over(now) || (is_old && is_surplus);
-        }
-    }
-
-    fn explain(&self, rejected: Rejected) -> PoolError {
-        let live = &self.live;
-        live.counters.refused();
-        live.turned_away();
-        let why = live.why();
-        PoolError::new(
-            rejected,
-            live.growth(),
-            live.waiting(),
-            &live.held(),
-            why.as_deref(),
-        )
-    }
-}
-
-fn condemn<M: ManageConnection>(mut connection: PooledConnection<'_, Engine<M>>) {
-    connection.is_condemned = true;
 }
 
 impl<M: ManageConnection> Clone for Pool<M> {
