@@ -1,6 +1,14 @@
 //! The counts that the figures stand on.
 
+use std::convert::Infallible;
+
+use axum::http::{HeaderValue, Request, Response};
+use futures_util::FutureExt as _;
+use tower::layer::util::Identity;
+use tower::{Layer, Service, ServiceExt as _, service_fn};
 use towerblock_benches::{SUBJECTS, Subject};
+use towerblock_core::TenantId;
+use towerblock_tenant::{Isolation, MemoryStore, Registry, Subdomain, Tenant, TenantLayer};
 
 fn allocations(subject: &Subject, requests: u32) -> u64 {
     let counted = allocation_counter::measure(|| {
@@ -20,4 +28,47 @@ fn every_request_of_a_subject_allocates_alike() {
         let apart = (six - three).abs_diff(nine - six);
         assert!(apart <= 4, "{}: {three} {six} {nine}", subject.name);
     }
+}
+
+/// Allocations of 100 requests through `layer`, each with something in its extensions, as a
+/// server leaves it.
+fn through<L>(layer: &L) -> u64
+where
+    L: Layer<tower::util::BoxCloneService<Request<()>, Response<String>, Infallible>>,
+    L::Service: Service<Request<()>, Error = Infallible> + Clone,
+{
+    let inner = service_fn(|_: Request<()>| async { Ok(Response::new(String::new())) });
+    let svc = layer.layer(tower::util::BoxCloneService::new(inner));
+    let request = || {
+        let mut request = Request::new(());
+        let host = HeaderValue::from_static("acme.localhost");
+        request.headers_mut().insert("host", host);
+        request.extensions_mut().insert("a peer");
+        request
+    };
+    let mut counted = 0;
+    for _ in 0..100 {
+        let (svc, request) = (svc.clone(), request());
+        let answer = || {
+            svc.oneshot(request)
+                .now_or_never()
+                .is_some_and(|it| it.is_ok())
+        };
+        counted += allocation_counter::measure(|| assert!(answer())).count_total;
+    }
+    counted
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_known_costs_at_most_three_allocations() {
+    let id = TenantId::new("acme").expect("a valid id");
+    let acme = Tenant::new(id.clone(), 1, Isolation::RowLevel);
+    let registry = std::sync::Arc::new(Registry::new(MemoryStore::from_iter([acme])));
+    let found = registry.find(&id).await;
+    assert!(found.is_ok_and(|found| found.is_some()));
+    let subdomain = Subdomain::of(["localhost"]).expect("a valid domain");
+    let with = through(&TenantLayer::new(registry).resolver(subdomain));
+    let without = through(&Identity::new());
+    assert!(with <= without + 3 * 100, "{with} beside {without}");
+    assert!(with >= without + 100, "it counts: {with} beside {without}");
 }

@@ -60,7 +60,8 @@ impl<M: ManageConnection> Parts<M> {
                         biased;
                         slot = acquire => slot,
                         () = live.is_hopeless() => Err(UNAVAILABLE),
-                        () = sleep_until(deadline), if may_grow => Err(OVERLOADED),
+                        // The semaphore knows whether it was the tenant's share or the others.
+                        () = sleep_until(deadline), if may_grow => live.slots.try_acquire(tenant),
                     }
                 }
             };

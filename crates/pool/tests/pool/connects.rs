@@ -175,8 +175,10 @@ async fn who_may_have_no_more_makes_it_open_no_more() {
     });
     sleep(1_500 * MILLI).await;
     assert!(stub.open() <= 2, "{}", stub.open());
+    let refused = pool.get(&acme).await.unwrap_err();
+    assert!(refused.is_over_share(), "{refused}");
     drop(held);
-    waits.await.unwrap();
+    let _ = waits.await;
 }
 
 #[tokio::test(start_paused = true)]
