@@ -11,6 +11,7 @@ use futures_util::FutureExt as _;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 use towerblock_core::{Reason, Rejected, TenantId};
+use towerblock_fair::Slot;
 
 use crate::engine::Engine;
 use crate::live::Live;
@@ -41,31 +42,14 @@ impl<M: ManageConnection> Parts<M> {
         let deadline = now.checked_add(self.settings.acquire_timeout);
         let deadline = deadline.unwrap_or(now + FAR);
         loop {
-            let growth = live.growth();
-            let may_grow = growth.open < growth.size;
-            let mut acquire = if may_grow {
-                // What waiting was like so far says nothing of what it will be with more.
-                pin!(live.slots.acquire(tenant))
-            } else {
-                pin!(live.slots.acquire_before(tenant, deadline))
-            };
             let mut waited = false;
-            let slot = match acquire.as_mut().now_or_never() {
-                Some(slot) => slot,
-                None => {
-                    live.missed();
+            let slot = match live.slots.try_acquire(tenant) {
+                Ok(slot) => slot,
+                Err(_) => {
                     waited = true;
-                    // Cancel safety: the place in the queue goes with this future.
-                    tokio::select! {
-                        biased;
-                        slot = acquire => slot,
-                        () = live.is_hopeless() => Err(UNAVAILABLE),
-                        // The semaphore knows whether it was the tenant's share or the others.
-                        () = sleep_until(deadline), if may_grow => live.slots.try_acquire(tenant),
-                    }
+                    self.wait(tenant, deadline).await?
                 }
             };
-            let slot = slot.map_err(|rejected| live.blame(rejected))?;
             // The clock is read once where nobody waits.
             if waited {
                 now = Instant::now();
@@ -88,6 +72,34 @@ impl<M: ManageConnection> Parts<M> {
             // What the slot stood for is gone; the others must learn of it.
             yield_now().await;
         }
+    }
+
+    /// A slot, when it is this tenant's turn.
+    async fn wait(&self, tenant: &TenantId, deadline: Instant) -> Result<Slot, Rejected> {
+        let live = &self.live;
+        let growth = live.growth();
+        let may_grow = growth.open < growth.size;
+        let mut acquire = if may_grow {
+            // What waiting was like so far says nothing of what it will be with more.
+            pin!(live.slots.acquire(tenant))
+        } else {
+            pin!(live.slots.acquire_before(tenant, deadline))
+        };
+        let slot = match acquire.as_mut().now_or_never() {
+            Some(slot) => slot,
+            None => {
+                live.missed();
+                // Cancel safety: the place in the queue goes with this future.
+                tokio::select! {
+                    biased;
+                    slot = acquire => slot,
+                    () = live.is_hopeless() => Err(UNAVAILABLE),
+                    // The semaphore knows whether it was the tenant's share or the others.
+                    () = sleep_until(deadline), if may_grow => live.slots.try_acquire(tenant),
+                }
+            }
+        };
+        slot.map_err(|rejected| live.blame(rejected))
     }
 
     /// An idle connection that works, as far as that can be told.
