@@ -58,10 +58,8 @@ impl Age {
         // From 3/4 to 5/4, in 1,024 steps.
         let permille = 768 + u32::try_from(chance % 513).unwrap_or(0);
         let lifetime = aging.max_lifetime.saturating_mul(permille) / 1_024;
-        // A time that there is not is never reached.
-        let expires = now.checked_add(lifetime);
         Self {
-            expires: expires.unwrap_or_else(|| far_from(now)),
+            expires: after(now, lifetime),
             used: now,
         }
     }
@@ -79,8 +77,10 @@ impl Age {
     }
 }
 
-fn far_from(now: Instant) -> Instant {
-    now + Duration::from_secs(365 * 24 * 60 * 60)
+/// A time that there is not is as good as one that is far away.
+pub(crate) fn after(now: Instant, duration: Duration) -> Instant {
+    let then = now.checked_add(duration);
+    then.unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 60 * 60))
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ impl Live {
     pub(crate) fn begin(self: &Arc<Self>) -> Option<Attempt> {
         // While none can be opened, one attempt is always on its way: whoever asks meanwhile
         // is refused, and waits for nothing.
-        let one = self.why().is_some() || self.turned_away.swap(false, Ordering::Relaxed);
+        let one = self.last_error().is_some() || self.turned_away.swap(false, Ordering::Relaxed);
         let waiting = self.slots.short_of().max(usize::from(one));
         let mut growth = self.growth_mut();
         if self.is_closed() || growth.wanted(waiting) == 0 {
@@ -172,7 +172,7 @@ impl Live {
         loop {
             let mut failure = pin!(self.failure.notified());
             failure.as_mut().enable();
-            if self.growth().open == 0 && self.why().is_some() {
+            if self.growth().open == 0 && self.last_error().is_some() {
                 return;
             }
             // Cancel safety: nothing is held here.

@@ -4,7 +4,6 @@
 use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bb8::{ManageConnection, PooledConnection};
 use futures_util::FutureExt as _;
@@ -13,11 +12,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 use towerblock_core::{Reason, Rejected, TenantId};
 use towerblock_fair::Slot;
 
+use crate::aging::after;
 use crate::engine::Engine;
 use crate::live::Live;
 use crate::{Held, PoolError, Pooled, Settings};
 
-const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const OVERLOADED: Rejected = Rejected::new("pool", Reason::Overloaded);
 const UNAVAILABLE: Rejected = Rejected::new("pool", Reason::Unavailable);
 
@@ -38,22 +37,16 @@ impl<M: ManageConnection> Parts<M> {
     ) -> Result<Pooled<M>, Rejected> {
         let live = &self.live;
         let mut now = Instant::now();
-        // A time that there is not is never reached.
-        let deadline = now.checked_add(self.settings.acquire_timeout);
-        let deadline = deadline.unwrap_or(now + FAR);
+        let deadline = after(now, self.settings.acquire_timeout);
         loop {
-            let mut waited = false;
             let slot = match live.slots.try_acquire(tenant) {
                 Ok(slot) => slot,
                 Err(_) => {
-                    waited = true;
-                    self.wait(tenant, deadline).await?
+                    let slot = self.wait(tenant, deadline).await?;
+                    now = Instant::now();
+                    slot
                 }
             };
-            // The clock is read once where nobody waits.
-            if waited {
-                now = Instant::now();
-            }
             // Cancel safety: the slot goes back with this future, and so does a connection.
             if let Some(connection) = self.tested(now, deadline).await {
                 let held = Held {
@@ -108,7 +101,7 @@ impl<M: ManageConnection> Parts<M> {
         mut now: Instant,
         deadline: Instant,
     ) -> Option<PooledConnection<'static, Engine<M>>> {
-        while now < deadline {
+        loop {
             let mut connection = self.take()?;
             let kept = &mut *connection;
             if kept.is_over(now) || self.manager.has_broken(&mut kept.connection) {
@@ -117,6 +110,10 @@ impl<M: ManageConnection> Parts<M> {
             }
             if !kept.age.needs_a_test(now, self.settings.validation) {
                 return Some(connection);
+            }
+            if now >= deadline {
+                // It goes back as it is.
+                return None;
             }
             // Left before its end, the test may have left an answer on its way.
             kept.is_condemned = true;
@@ -130,7 +127,6 @@ impl<M: ManageConnection> Parts<M> {
             drop(connection);
             now = Instant::now();
         }
-        None
     }
 
     /// An idle connection, if there is one: bb8 hands it out when it is first polled, or

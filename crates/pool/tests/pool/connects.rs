@@ -252,6 +252,18 @@ async fn no_time_that_can_be_set_panics() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_will_not_wait_gets_what_is_free() {
+    let settings = Settings::default().acquire_timeout(Duration::ZERO);
+    let pool = pool(&Stub::default(), 1, settings.min_idle(1));
+    sleep(MILLI).await;
+    let acme = tenant("acme");
+    let held = pool.get(&acme).await.unwrap();
+    assert!(pool.get(&acme).await.is_err());
+    drop(held);
+    assert!(pool.get(&acme).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn some_are_kept_open_ahead() {
     let stub = Stub::default();
     let _pool = pool(&stub, 10, Settings::default().min_idle(3));
