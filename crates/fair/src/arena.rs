@@ -39,7 +39,6 @@ impl<T> Arena<T> {
         self.0.len()
     }
 
-    #[cfg(test)]
     pub(crate) fn room(&self) -> usize {
         self.0.capacity()
     }

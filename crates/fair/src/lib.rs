@@ -42,7 +42,6 @@
 mod acquire;
 mod admission;
 mod arena;
-mod known;
 mod limit;
 mod list;
 mod pace;
@@ -52,6 +51,7 @@ mod semaphore;
 mod share;
 mod slot;
 mod sync;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod turns;

@@ -4,10 +4,11 @@ use std::sync::{OnceLock, PoisonError};
 
 use towerblock_core::{Metric, Reason, Rejected, Stats, TenantId, Value};
 
-use crate::known::{Known, Named, hash};
+use crate::list::{Linked, Links};
 use crate::portions::{Portions, soft};
 use crate::share::ShareOf;
 use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
+use crate::tenants::{Known, Tenants, hash};
 use crate::{Admission, Share};
 
 /// So that two threads seldom meet, whichever tenants they serve.
@@ -106,7 +107,7 @@ impl Stats for FairLimit {
     fn read(&self, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {
         let shared = &self.shared;
         let shards = shared.shards.iter();
-        let tenants: usize = shards.map(|shard| locked(shard).arena.len()).sum();
+        let tenants: usize = shards.map(|shard| locked(shard).active()).sum();
         for (metric, level) in [
             (&LIMIT, shared.limit.load(Ordering::Relaxed)),
             (&ADMITTED, shared.total.load(Ordering::Relaxed)),
@@ -135,7 +136,7 @@ pub(crate) struct Shared {
     total: AtomicUsize,
     /// The weights of the tenants that hold something.
     active: AtomicU64,
-    shards: [Mutex<Known<Holder>>; SHARDS],
+    shards: [Mutex<Tenants<Holder>>; SHARDS],
     share_of: OnceLock<ShareOf>,
     by: OnceLock<&'static str>,
     over_share: AtomicU64,
@@ -148,6 +149,7 @@ struct Holder {
     tenant: TenantId,
     weight: u32,
     held: usize,
+    links: Links,
 }
 
 impl Shared {
@@ -186,31 +188,37 @@ impl Shared {
         let index = shard_of(tenant);
         let mut holders = self.shard(index);
         let found = holders.find(tenant);
-        let (held, joins) = match found {
-            Some(holder) => (holders.arena.at(holder).held, 0),
-            None => (0, u64::from(share.size())),
+        let held = found.map_or(0, |holder| holders.arena.at(holder).held);
+        let joins = if held == 0 {
+            u64::from(share.size())
+        } else {
+            0
         };
         let active = self.active.load(Ordering::Relaxed) + joins;
         self.count_in(|total| portions.allow(total, held, share, active))?;
-        let holder = found.unwrap_or_else(|| {
+        let key = match found {
+            Some(key) => {
+                holders.rouse(key);
+                key
+            }
+            None => holders.add(Holder::new(tenant.clone())),
+        };
+        let holder = holders.arena.at_mut(key);
+        holder.held += 1;
+        if held == 0 {
+            holder.weight = share.size();
             self.active.fetch_add(joins, Ordering::Relaxed);
-            holders.add(Holder {
-                tenant: tenant.clone(),
-                weight: share.size(),
-                held: 0,
-            })
-        });
-        holders.arena.at_mut(holder).held += 1;
-        Ok((index, holder))
+        }
+        Ok((index, key))
     }
 
     pub(crate) fn give_back(&self, shard: usize, holder: usize) {
         let mut holders = self.shard(shard);
         holders.arena.at_mut(holder).held -= 1;
         if holders.arena.at(holder).held == 0 {
-            let gone = holders.remove(holder);
-            let weight = u64::from(gone.weight);
+            let weight = u64::from(holders.arena.at(holder).weight);
             self.active.fetch_sub(weight, Ordering::Relaxed);
+            holders.rest(holder);
         }
         drop(holders);
         // Release: see `count_in`.
@@ -235,7 +243,7 @@ impl Shared {
     }
 
     #[expect(clippy::indexing_slicing, reason = "`shard_of` stays below the length")]
-    fn shard(&self, index: usize) -> MutexGuard<'_, Known<Holder>> {
+    fn shard(&self, index: usize) -> MutexGuard<'_, Tenants<Holder>> {
         locked(&self.shards[index])
     }
 
@@ -249,13 +257,34 @@ impl Shared {
     }
 }
 
-impl Named for Holder {
-    fn tenant(&self) -> &TenantId {
-        &self.tenant
+impl Holder {
+    fn new(tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            weight: 0,
+            held: 0,
+            links: Links::default(),
+        }
     }
 }
 
-fn locked(shard: &Mutex<Known<Holder>>) -> MutexGuard<'_, Known<Holder>> {
+impl Known for Holder {
+    fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    fn is_idle(&self) -> bool {
+        self.held == 0
+    }
+}
+
+impl Linked for Holder {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}
+
+fn locked(shard: &Mutex<Tenants<Holder>>) -> MutexGuard<'_, Tenants<Holder>> {
     // No user code runs under this lock, so what a panic left is still whole.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -271,7 +300,7 @@ impl FairLimit {
     pub(crate) fn memory(&self) -> (usize, usize) {
         let shards = self.shared.shards.iter().map(locked);
         shards.fold((0, 0), |(known, room), shard| {
-            (known + shard.arena.len(), room.max(shard.room()))
+            (known + shard.active(), room.max(shard.room()))
         })
     }
 }

@@ -3,8 +3,8 @@
 use towerblock_core::TenantId;
 
 use crate::Share;
-use crate::known::{Known, Named};
 use crate::list::{Linked, Links, List};
+use crate::tenants::{Known, Tenants};
 
 /// Where a tenant stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -68,9 +68,13 @@ impl Seat {
     }
 }
 
-impl Named for Seat {
+impl Known for Seat {
     fn tenant(&self) -> &TenantId {
         &self.tenant
+    }
+
+    fn is_idle(&self) -> bool {
+        self.held == 0 && self.waiters.len() == 0 && self.wanted == 0
     }
 }
 
@@ -85,17 +89,15 @@ pub(crate) fn backlog(waiting: usize, share: Share) -> u64 {
     ((waiting as u64) << 16) / u64::from(share.size())
 }
 
-impl Known<Seat> {
-    pub(crate) fn find_or_add(&mut self, tenant: &TenantId, share: Share) -> usize {
-        self.find(tenant)
-            .unwrap_or_else(|| self.add(Seat::new(tenant.clone(), share)))
-    }
-
-    /// Forgets a tenant that has nothing, waits for nothing, and has nothing reserved.
-    pub(crate) fn forget_idle(&mut self, seat: usize) {
-        let idle = self.arena.at(seat);
-        if idle.held == 0 && idle.waiters.len() == 0 && idle.wanted == 0 {
-            self.remove(seat);
+impl Tenants<Seat> {
+    /// A tenant to be changed, and then to [`rest`](Self::rest).
+    pub(crate) fn enter(&mut self, tenant: &TenantId, share: Share) -> usize {
+        match self.find(tenant) {
+            Some(seat) => {
+                self.rouse(seat);
+                seat
+            }
+            None => self.add(Seat::new(tenant.clone(), share)),
         }
     }
 }

@@ -14,8 +14,6 @@ mod acquire;
 mod admission;
 #[path = "../src/arena.rs"]
 mod arena;
-#[path = "../src/known.rs"]
-mod known;
 #[path = "../src/limit.rs"]
 mod limit;
 #[path = "../src/list.rs"]
@@ -32,6 +30,8 @@ mod semaphore;
 mod share;
 #[path = "../src/slot.rs"]
 mod slot;
+#[path = "../src/tenants.rs"]
+mod tenants;
 mod sync {
     pub(crate) use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
     pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};

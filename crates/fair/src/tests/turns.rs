@@ -214,6 +214,7 @@ impl Pair {
         for key in self.keys.into_values() {
             self.turns.leave(key);
         }
+        assert!(self.turns.knows_no_idle_tenant(), "{:?}", self.turns);
         for name in &self.names {
             self.turns.reserve(name, Share::default(), 0);
         }
@@ -334,6 +335,21 @@ fn a_slot_handed_over_at_the_deadline_is_not_lost() {
         panic!("it has a slot");
     };
     assert!(matches!(turns.expire(second, now), (Turn::Refused(_), ())));
+    turns.give_back(held, None);
+    assert!(turns.is_blank());
+}
+
+#[test]
+fn a_tenant_that_lost_its_last_place_in_the_queue_is_forgotten() {
+    let now = Instant::now();
+    let mut turns = Turns::<()>::new(1);
+    turns.queue(10, 1);
+    turns.count_tenants();
+    let held = turns.take(&id("a"), Share::default()).unwrap();
+    let (lost, _) = turns.wait(&id("b"), Share::default(), None, now).unwrap();
+    let (key, _) = turns.wait(&id("c"), Share::weight(3), None, now).unwrap();
+    assert!(matches!(turns.poll(lost, ()).0, Turn::Refused(_)));
+    turns.leave(key);
     turns.give_back(held, None);
     assert!(turns.is_blank());
 }

@@ -14,10 +14,10 @@ use towerblock_core::{Rejected, TenantId};
 
 use crate::Share;
 use crate::arena::Arena;
-use crate::known::Known;
 use crate::list::{Linked, Links, List};
 use crate::pace::Pace;
 use crate::seats::{Place, Seat};
+use crate::tenants::Tenants;
 
 pub(crate) use self::refusals::Refused;
 
@@ -49,7 +49,7 @@ pub(crate) struct Turns<W> {
     in_all: usize,
     queued: usize,
     waiters: Arena<Waiter<W>>,
-    seats: Known<Seat>,
+    seats: Tenants<Seat>,
     /// Those with something reserved, in the order given.
     with_reserve: Vec<usize>,
     owed: List,
@@ -106,7 +106,7 @@ impl<W: Default> Turns<W> {
             in_all: 10_000,
             queued: 0,
             waiters: Arena::default(),
-            seats: Known::default(),
+            seats: Tenants::default(),
             with_reserve: Vec::new(),
             owed: List::default(),
             ring: List::default(),
@@ -132,7 +132,7 @@ impl<W: Default> Turns<W> {
 
     pub(crate) fn reserve(&mut self, tenant: &TenantId, share: Share, wanted: usize) {
         self.counts = true;
-        let seat = self.seats.find_or_add(tenant, share);
+        let seat = self.seats.enter(tenant, share);
         self.set_share(seat, share);
         let tenant = self.seats.arena.at_mut(seat);
         (tenant.wanted, tenant.reserve) = (wanted, 0);
@@ -142,7 +142,7 @@ impl<W: Default> Turns<W> {
         }
         self.spread_reserves();
         self.put_in_place(seat);
-        self.seats.forget_idle(seat);
+        self.seats.rest(seat);
     }
 
     pub(crate) fn resize(&mut self, slots: usize) {
@@ -169,7 +169,13 @@ impl<W: Default> Turns<W> {
         if waiting > 0 || held >= share.cap() || !for_it {
             return None;
         }
-        let seat = found.unwrap_or_else(|| self.seats.add(Seat::new(tenant.clone(), share)));
+        let seat = match found {
+            Some(seat) => {
+                self.seats.rouse(seat);
+                seat
+            }
+            None => self.seats.add(Seat::new(tenant.clone(), share)),
+        };
         self.set_share(seat, share);
         Some(self.give(seat))
     }
@@ -184,13 +190,13 @@ impl<W: Default> Turns<W> {
         deadline: Option<Instant>,
         now: Instant,
     ) -> Result<(usize, Option<W>), Rejected> {
-        let seat = self.seats.find_or_add(tenant, share);
+        let seat = self.seats.enter(tenant, share);
         self.set_share(seat, share);
         let pushed_out = match self.room_for(seat, deadline, now) {
             Ok(pushed_out) => pushed_out,
             Err(reason) => {
                 let retry_after = self.estimate(seat, now);
-                self.seats.forget_idle(seat);
+                self.seats.rest(seat);
                 return Err(self.refuse(reason, retry_after));
             }
         };
@@ -223,7 +229,7 @@ impl<W: Default> Turns<W> {
         }
         holder.held -= 1;
         self.put_in_place(seat);
-        self.seats.forget_idle(seat);
+        self.seats.rest(seat);
     }
 
     /// Hands a free slot to whoever's turn it is, and says how to call them.
@@ -249,7 +255,7 @@ impl<W: Default> Turns<W> {
         if was_in_ring {
             self.count_in_turn(seat);
         }
-        self.seats.forget_idle(seat);
+        self.seats.rest(seat);
         match waiter {
             State::Waits(waker) => Some(waker),
             State::Has(_) | State::Refused(_) => None,
@@ -276,7 +282,7 @@ impl<W: Default> Turns<W> {
         let seat = self.waiters.at(key).seat;
         if matches!(self.waiters.at(key).state, State::Waits(_)) {
             self.change_queue(seat, |waiters, arena| waiters.remove(arena, key));
-            self.seats.forget_idle(seat);
+            self.seats.rest(seat);
         }
         match self.remove(key) {
             State::Has(taken) => (Some(taken), W::default()),
@@ -324,10 +330,14 @@ impl<W: Default> Turns<W> {
 
 #[cfg(test)]
 impl<W: Default> Turns<W> {
+    pub(crate) fn knows_no_idle_tenant(&self) -> bool {
+        self.seats.active() == self.with_reserve.len()
+    }
+
     /// Whether it is as if nobody had ever come.
     pub(crate) fn is_blank(&self) -> bool {
         let room = self.seats.room().max(self.waiters.room());
-        let known = self.seats.arena.len() + self.waiters.len() + self.backlogs.len();
+        let known = self.seats.active() + self.waiters.len() + self.backlogs.len();
         let counted = self.in_use + self.reserved + self.private + self.queued;
         let listed = self.owed.len() + self.ring.len() + self.ring_weight as usize;
         known + counted + listed == 0 && room <= 2_048

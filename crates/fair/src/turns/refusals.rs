@@ -21,9 +21,9 @@ pub(crate) struct Refused {
 impl<W: Default> Turns<W> {
     /// Why there is no slot at once, for whoever does not want to wait.
     pub(crate) fn refuse_now(&mut self, tenant: &TenantId, share: Share, now: Instant) -> Rejected {
-        let seat = self.seats.find_or_add(tenant, share);
+        let seat = self.seats.enter(tenant, share);
         let (reason, retry_after) = (self.reason(seat), self.estimate(seat, now));
-        self.seats.forget_idle(seat);
+        self.seats.rest(seat);
         self.refuse(reason, retry_after)
     }
 
@@ -45,7 +45,6 @@ impl<W: Default> Turns<W> {
         let mut called = Vec::with_capacity(self.queued);
         while let Some(&(_, seat)) = self.backlogs.last() {
             called.extend(self.push_out(seat, Reason::Draining, None));
-            self.seats.forget_idle(seat);
         }
         called
     }
@@ -152,6 +151,7 @@ impl<W: Default> Turns<W> {
             State::Refused(rejected),
         );
         self.change_queue(seat, |waiters, arena| waiters.remove(arena, key));
+        self.seats.rest(seat);
         match waiter {
             State::Waits(waker) => Some(waker),
             State::Has(_) | State::Refused(_) => None,

@@ -4,24 +4,34 @@ use hashbrown::HashTable;
 use towerblock_core::TenantId;
 
 use crate::arena::Arena;
+use crate::list::{Linked, List};
 
 /// Room for so many tenants is kept while there are fewer.
 const KEPT: usize = 1_024;
+/// So many that are idle are known still: most of those that come have just been here.
+const RESTING: usize = 64;
 
-/// What is known of a tenant.
-pub(crate) trait Named {
+/// What is known of a tenant; idle ones are linked to each other.
+pub(crate) trait Known: Linked {
     fn tenant(&self) -> &TenantId;
+
+    /// Whether it may be forgotten.
+    fn is_idle(&self) -> bool;
 }
 
-/// What is known of each tenant, by a key or by its name, which stands in one place only: a
-/// tenant that comes for a single slot is entered and taken out each time.
+/// What is known of each tenant, by a key or by its name, which stands in one place only.
+///
+/// Each change of one is made between [`rouse`](Self::rouse), or [`add`](Self::add), and
+/// [`rest`](Self::rest).
 #[derive(Debug)]
-pub(crate) struct Known<T> {
+pub(crate) struct Tenants<T> {
     keys: HashTable<usize>,
     pub(crate) arena: Arena<T>,
+    /// The idle ones, that which came to rest last at the back.
+    resting: List,
 }
 
-impl<T: Named> Known<T> {
+impl<T: Known> Tenants<T> {
     pub(crate) fn find(&self, tenant: &TenantId) -> Option<usize> {
         let is_it = |key: &usize| self.arena.at(*key).tenant() == tenant;
         self.keys.find(hash(tenant), is_it).copied()
@@ -36,16 +46,42 @@ impl<T: Named> Known<T> {
         key
     }
 
-    pub(crate) fn remove(&mut self, key: usize) -> T {
+    pub(crate) fn rouse(&mut self, key: usize) {
+        if self.arena.at(key).is_idle() {
+            self.resting.remove(&mut self.arena, key);
+        }
+    }
+
+    /// Forgets those that have been idle for longest, if this one is idle now.
+    pub(crate) fn rest(&mut self, key: usize) {
+        if !self.arena.at(key).is_idle() {
+            return;
+        }
+        self.resting.push_back(&mut self.arena, key);
+        if let (true, Some(oldest)) = (self.resting.len() > RESTING, self.resting.front()) {
+            self.resting.remove(&mut self.arena, oldest);
+            self.forget(oldest);
+        }
+        // An arena becomes smaller only when it is empty.
+        if self.resting.len() == self.arena.len() && self.arena.room() > KEPT {
+            *self = Self::default();
+        }
+    }
+
+    /// How many are not idle.
+    pub(crate) fn active(&self) -> usize {
+        self.arena.len() - self.resting.len()
+    }
+
+    fn forget(&mut self, key: usize) {
         let found = self
             .keys
             .find_entry(hash(self.arena.at(key).tenant()), |other| *other == key);
         if let Ok(entry) = found {
             entry.remove();
         }
-        let gone = self.arena.remove(key);
+        self.arena.remove(key);
         self.shrink();
-        gone
     }
 
     /// Memory follows load: a table keeps the room of its fullest hour. Halving it when an
@@ -63,16 +99,17 @@ impl<T: Named> Known<T> {
     }
 }
 
-impl<T> Default for Known<T> {
+impl<T> Default for Tenants<T> {
     fn default() -> Self {
         Self {
             keys: HashTable::new(),
             arena: Arena::default(),
+            resting: List::default(),
         }
     }
 }
 
-fn rehash<T: Named>(arena: &Arena<T>) -> impl Fn(&usize) -> u64 {
+fn rehash<T: Known>(arena: &Arena<T>) -> impl Fn(&usize) -> u64 {
     |key| hash(arena.at(*key).tenant())
 }
 
