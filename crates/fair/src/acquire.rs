@@ -7,7 +7,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use towerblock_core::Rejected;
 
 use crate::Slot;
-use crate::semaphore::Shared;
+use crate::shared::Shared;
 use crate::sync::Arc;
 use crate::turns::Turn;
 

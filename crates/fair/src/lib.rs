@@ -49,6 +49,7 @@ mod portions;
 mod seats;
 mod semaphore;
 mod share;
+mod shared;
 mod slot;
 mod sync;
 mod tenants;

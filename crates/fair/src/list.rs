@@ -47,6 +47,19 @@ impl List {
         self.len += 1;
     }
 
+    pub(crate) fn push_front<T: Linked>(&mut self, arena: &mut Arena<T>, key: usize) {
+        let after = self.front.replace(key);
+        *arena.at_mut(key).links() = Links {
+            before: None,
+            after,
+        };
+        match after {
+            Some(after) => arena.at_mut(after).links().before = Some(key),
+            None => self.back = Some(key),
+        }
+        self.len += 1;
+    }
+
     /// Takes a member out; to be called for members of this list only.
     pub(crate) fn remove<T: Linked>(&mut self, arena: &mut Arena<T>, key: usize) {
         let Links { before, after } = std::mem::take(arena.at_mut(key).links());

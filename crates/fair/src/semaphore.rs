@@ -1,15 +1,14 @@
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{OnceLock, PoisonError};
 use std::task::Waker;
 
 use tokio::time::Instant;
 use towerblock_core::{Metric, Rejected, Stats, TenantId, Value};
 
 use crate::share::ShareOf;
-use crate::sync::{Arc, Mutex, MutexGuard};
-use crate::turns::{Taken, Turn, Turns};
-use crate::wakes::Wakes;
+use crate::shared::{Shared, handed_out};
+use crate::sync::{Arc, MutexGuard};
+use crate::turns::Turns;
 use crate::{Acquire, Share, Slot};
 
 /// Lends slots to tenants, in turns.
@@ -33,10 +32,7 @@ impl FairSemaphore {
     #[must_use]
     pub fn new(slots: NonZeroUsize) -> Self {
         Self {
-            shared: Arc::new(Shared {
-                turns: Mutex::new(Turns::new(slots.get())),
-                share_of: OnceLock::new(),
-            }),
+            shared: Arc::new(Shared::new(slots)),
         }
     }
 
@@ -52,9 +48,7 @@ impl FairSemaphore {
     /// call sets is ignored. Default: a weight of 1 for everyone, and no cap.
     #[must_use]
     pub fn share_of(self, share_of: impl Fn(&TenantId) -> Share + Send + Sync + 'static) -> Self {
-        if self.shared.share_of.set(ShareOf::new(share_of)).is_ok() {
-            self.shared.turns().count_tenants();
-        }
+        self.shared.ask(ShareOf::new(share_of));
         self
     }
 
@@ -240,71 +234,4 @@ impl Stats for FairSemaphore {
             sink(&REFUSED, reason, Value::Count(times));
         }
     }
-}
-
-/// What clones of a semaphore, its slots and its waiters share.
-pub(crate) struct Shared {
-    turns: Mutex<Turns<Option<Waker>>>,
-    share_of: OnceLock<ShareOf>,
-}
-
-impl Shared {
-    pub(crate) fn give_back(&self, taken: Taken) {
-        self.settle(|turns| {
-            let now = turns.is_waited_for().then(Instant::now);
-            turns.give_back(taken, now);
-        })
-        .wake();
-    }
-
-    pub(crate) fn poll(&self, key: usize, waker: &Waker) -> Turn {
-        // Cloned before and dropped after the lock: wakers are an executor's code, and the last
-        // one of a task may drop that task, with the slots it has.
-        let waker = Some(waker.clone());
-        let (turn, _unused) = self.turns().poll(key, waker);
-        turn
-    }
-
-    pub(crate) fn expire(&self, key: usize) -> Turn {
-        let now = Instant::now();
-        let (turn, _unused) = self.turns().expire(key, now);
-        turn
-    }
-
-    /// Cancel safety: a slot that was handed to whoever leaves goes to the next.
-    pub(crate) fn leave(&self, key: usize) {
-        let (taken, _unused) = self.turns().leave(key);
-        if let Some(taken) = taken {
-            self.give_back(taken);
-        }
-    }
-
-    fn share_of(&self, tenant: &TenantId) -> Share {
-        self.share_of
-            .get()
-            .map_or_else(Share::default, |share_of| share_of.of(tenant))
-    }
-
-    /// Changes something, and hands out what is free then.
-    fn settle(&self, change: impl FnOnce(&mut Turns<Option<Waker>>)) -> Wakes {
-        let mut turns = self.turns();
-        change(&mut turns);
-        handed_out(&mut turns)
-    }
-
-    fn turns(&self) -> MutexGuard<'_, Turns<Option<Waker>>> {
-        // No user code runs under this lock, so what a panic left is still whole.
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn handed_out(turns: &mut Turns<Option<Waker>>) -> Wakes {
-    let mut wakes = Wakes::default();
-    while let Some(called) = turns.next() {
-        // Without a waker it was not polled yet, and will see its slot when it is.
-        if let Some(waker) = called {
-            wakes.push(waker);
-        }
-    }
-    wakes
 }

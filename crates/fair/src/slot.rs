@@ -1,7 +1,10 @@
 use std::fmt;
 use std::mem;
 
-use crate::semaphore::Shared;
+use towerblock_core::TenantId;
+
+use crate::Acquire;
+use crate::shared::Shared;
 use crate::sync::Arc;
 use crate::turns::Taken;
 
@@ -19,6 +22,20 @@ impl Slot {
     pub(crate) fn new(shared: Arc<Shared>, taken: Taken) -> Self {
         let taken = Some(taken);
         Self { shared, taken }
+    }
+}
+
+impl Slot {
+    /// Gives this slot back and waits for another, before those of the tenant who wait
+    /// already: for whoever found that what the slot stands for is not there. It waits where
+    /// the queue is full as well.
+    ///
+    /// # Errors
+    ///
+    /// `Draining` after [`close`](crate::FairSemaphore::close).
+    pub fn exchange(mut self, tenant: &TenantId) -> Acquire {
+        let taken = mem::take(&mut self.taken);
+        Shared::exchange(&self.shared, taken, tenant)
     }
 }
 

@@ -28,6 +28,8 @@ mod seats;
 mod semaphore;
 #[path = "../src/share.rs"]
 mod share;
+#[path = "../src/shared.rs"]
+mod shared;
 #[path = "../src/slot.rs"]
 mod slot;
 #[path = "../src/tenants.rs"]

@@ -64,7 +64,7 @@ async fn open<M: ManageConnection>(parts: Arc<Parts<M>>, mut attempt: Attempt) {
                 let kept = Kept::new(connection, live, parts.settings.aging, chance);
                 // A pool that was closed or made smaller meanwhile takes no more; then the
                 // connection is dropped here.
-                let _ = parts.idle.add(kept);
+                let _ = parts.idle.add(Box::new(kept));
                 parts.live.publish();
                 pause = FIRST_PAUSE;
             }

@@ -23,7 +23,8 @@ impl<M> Engine<M> {
 }
 
 impl<M: ManageConnection> ManageConnection for Engine<M> {
-    type Connection = Kept<M::Connection>;
+    // Boxed, for the engine moves it several times on each way.
+    type Connection = Box<Kept<M::Connection>>;
     type Error = NotHere;
 
     async fn connect(&self) -> Result<Self::Connection, NotHere> {

@@ -1,5 +1,6 @@
-use std::fmt::Write as _;
+use std::fmt;
 
+use tokio::time::Instant;
 use towerblock_core::{Reason, Rejected};
 
 use crate::Held;
@@ -11,45 +12,29 @@ use crate::growth::Growth;
 /// why the last attempt to open one failed. Its source is the [`Rejected`] that the caller
 /// is answered with.
 #[derive(Debug, thiserror::Error)]
-#[error("no connection: {why}")]
+#[error("no connection: {}, {what}", rejected.reason())]
 pub struct PoolError {
-    why: String,
     #[source]
     rejected: Rejected,
+    what: Box<Scene>,
+}
+
+/// What the pool was doing. A flood of refusals does not wait for its words.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    pub(crate) at: Instant,
+    pub(crate) growth: Growth,
+    pub(crate) waiting: usize,
+    pub(crate) held: Vec<Held>,
+    pub(crate) last_error: Option<String>,
 }
 
 impl PoolError {
-    pub(crate) fn new(
-        rejected: Rejected,
-        growth: Growth,
-        waiting: usize,
-        held: &[Held],
-        last_error: Option<&str>,
-    ) -> Self {
-        let Growth {
-            size,
-            open,
-            connecting,
-            ..
-        } = growth;
-        let used = held.len();
-        let mut why = format!(
-            "{}, {used} used and {open} open of {size}, {connecting} being opened, {waiting} waiting",
-            rejected.reason(),
-        );
-        for (tenant, count, longest) in by_tenant(held).into_iter().take(3) {
-            let held = longest.since.elapsed();
-            // Writing into a `String` cannot fail.
-            let _ = write!(
-                why,
-                "; {tenant} holds {count}, one for {held:.1?} since {}",
-                longest.at
-            );
+    pub(crate) fn new(rejected: Rejected, what: Scene) -> Self {
+        Self {
+            rejected,
+            what: Box::new(what),
         }
-        if let Some(error) = last_error {
-            let _ = write!(why, "; the last attempt to connect failed: {error}");
-        }
-        Self { why, rejected }
     }
 
     /// What the caller is answered with.
@@ -62,6 +47,31 @@ impl PoolError {
     #[must_use]
     pub fn is_over_share(&self) -> bool {
         self.rejected.reason() == Reason::OverShare
+    }
+}
+
+impl fmt::Display for Scene {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Growth {
+            size,
+            open,
+            connecting,
+            ..
+        } = self.growth;
+        let (used, waiting) = (self.held.len(), self.waiting);
+        write!(
+            f,
+            "{used} used and {open} open of {size}, {connecting} being opened, {waiting} waiting"
+        )?;
+        for (tenant, count, longest) in by_tenant(&self.held).into_iter().take(3) {
+            let held = self.at.saturating_duration_since(longest.since);
+            let at = longest.at;
+            write!(f, "; {tenant} holds {count}, one for {held:.1?} since {at}")?;
+        }
+        match &self.last_error {
+            Some(error) => write!(f, "; the last attempt to connect failed: {error}"),
+            None => Ok(()),
+        }
     }
 }
 

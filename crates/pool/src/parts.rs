@@ -10,10 +10,11 @@ use futures_util::FutureExt as _;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 use towerblock_core::{Reason, Rejected, TenantId};
-use towerblock_fair::Slot;
+use towerblock_fair::{Acquire, Slot};
 
 use crate::aging::after;
 use crate::engine::Engine;
+use crate::error::Scene;
 use crate::live::Live;
 use crate::{Held, PoolError, Pooled, Settings};
 
@@ -38,15 +39,16 @@ impl<M: ManageConnection> Parts<M> {
         let live = &self.live;
         let mut now = Instant::now();
         let deadline = after(now, self.settings.acquire_timeout);
+        let mut slot = match live.slots.try_acquire(tenant) {
+            Ok(slot) => slot,
+            Err(_) => {
+                let slot = self.wait(self.line_up(tenant, deadline), tenant, deadline);
+                let slot = slot.await?;
+                now = Instant::now();
+                slot
+            }
+        };
         loop {
-            let slot = match live.slots.try_acquire(tenant) {
-                Ok(slot) => slot,
-                Err(_) => {
-                    let slot = self.wait(tenant, deadline).await?;
-                    now = Instant::now();
-                    slot
-                }
-            };
             // Cancel safety: the slot goes back with this future, and so does a connection.
             if let Some(connection) = self.tested(now, deadline).await {
                 let held = Held {
@@ -57,27 +59,36 @@ impl<M: ManageConnection> Parts<M> {
                 connection.holder.taken(held);
                 return Ok(Pooled::new(connection, slot));
             }
-            drop(slot);
-            now = Instant::now();
-            if now >= deadline {
+            if Instant::now() >= deadline {
                 return Err(live.blame(OVERLOADED));
             }
-            // What the slot stood for is gone; the others must learn of it.
+            // What the slot stood for is gone, or looked at by the task behind the pool.
             yield_now().await;
+            slot = self.wait(slot.exchange(tenant), tenant, deadline).await?;
+            now = Instant::now();
+        }
+    }
+
+    fn line_up(&self, tenant: &TenantId, deadline: Instant) -> Acquire {
+        let live = &self.live;
+        let growth = live.growth();
+        if growth.open < growth.size {
+            // What waiting was like so far says nothing of what it will be with more.
+            live.slots.acquire(tenant)
+        } else {
+            live.slots.acquire_before(tenant, deadline)
         }
     }
 
     /// A slot, when it is this tenant's turn.
-    async fn wait(&self, tenant: &TenantId, deadline: Instant) -> Result<Slot, Rejected> {
+    async fn wait(
+        &self,
+        acquire: Acquire,
+        tenant: &TenantId,
+        deadline: Instant,
+    ) -> Result<Slot, Rejected> {
         let live = &self.live;
-        let growth = live.growth();
-        let may_grow = growth.open < growth.size;
-        let mut acquire = if may_grow {
-            // What waiting was like so far says nothing of what it will be with more.
-            pin!(live.slots.acquire(tenant))
-        } else {
-            pin!(live.slots.acquire_before(tenant, deadline))
-        };
+        let mut acquire = pin!(acquire);
         let slot = match acquire.as_mut().now_or_never() {
             Some(slot) => slot,
             None => {
@@ -88,7 +99,7 @@ impl<M: ManageConnection> Parts<M> {
                     slot = acquire => slot,
                     () = live.is_hopeless() => Err(UNAVAILABLE),
                     // The semaphore knows whether it was the tenant's share or the others.
-                    () = sleep_until(deadline), if may_grow => live.slots.try_acquire(tenant),
+                    () = sleep_until(deadline) => live.slots.try_acquire(tenant),
                 }
             }
         };
@@ -153,14 +164,14 @@ impl<M: ManageConnection> Parts<M> {
         let live = &self.live;
         live.counters.refused();
         live.turned_away();
-        let why = live.why();
-        PoolError::new(
-            rejected,
-            live.growth(),
-            live.waiting(),
-            &live.held(),
-            why.as_deref(),
-        )
+        let scene = Scene {
+            at: Instant::now(),
+            growth: live.growth(),
+            waiting: live.waiting(),
+            held: live.held(),
+            last_error: live.why(),
+        };
+        PoolError::new(rejected, scene)
     }
 }
 

@@ -24,6 +24,7 @@ enum Step {
     Take(usize),
     Wait(usize),
     GiveBack(usize),
+    Exchange(usize),
     Leave(usize),
     Resize(usize),
     Share(usize, Share),
@@ -44,6 +45,7 @@ fn steps(counted: bool) -> impl Strategy<Value = Vec<Step>> {
         12 => tenant().prop_map(Step::Take),
         40 => tenant().prop_map(Step::Wait),
         30 => any::<usize>().prop_map(Step::GiveBack),
+                4 => any::<usize>().prop_map(Step::Exchange),
         8 => any::<usize>().prop_map(Step::Leave),
         4 => (0..9_usize).prop_map(Step::Resize),
         rarely => (tenant(), shares()).prop_map(|(tenant, share)| Step::Share(tenant, share)),
@@ -97,6 +99,7 @@ impl Pair {
                     self.model.give_back(tenant);
                 }
             }
+            Step::Exchange(which) => self.exchange(which),
             Step::Leave(which) => self.leave(which),
             Step::Resize(slots) => {
                 self.turns.resize(slots);
@@ -158,6 +161,24 @@ impl Pair {
             }
             (Err(rejected), Err(reason)) => assert_eq!(rejected.reason(), reason),
             (outcome, expected) => panic!("{outcome:?}, and not {expected:?}"),
+        }
+    }
+
+    fn exchange(&mut self, which: usize) {
+        if self.out.is_empty() {
+            return;
+        }
+        let (tenant, taken) = self.out.swap_remove(which % self.out.len());
+        let share = self.shares[tenant];
+        let name = &self.names[tenant];
+        let outcome = self.turns.exchange(Some(taken), name, share, self.now);
+        self.waiters += 1;
+        if self.model.exchange(tenant, share, self.waiters) {
+            let key = outcome.unwrap();
+            self.turns.poll(key, self.waiters);
+            self.keys.insert(self.waiters, key);
+        } else {
+            assert_eq!(outcome.unwrap_err().reason(), Reason::Draining);
         }
     }
 

@@ -91,6 +91,32 @@ async fn a_slot_handed_to_who_left_goes_on() {
     assert!(has_slot(&mut second).is_some());
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_exchanges_a_slot_waits_before_its_own_and_not_before_others() {
+    let slots = slots(2).queue(2, 2);
+    let (a, b) = (id("a"), id("b"));
+    let first = slots.acquire(&a).await.unwrap();
+    let second = slots.acquire(&b).await.unwrap();
+    let mut of_b = Box::pin(slots.acquire(&b));
+    let mut of_a = Box::pin(slots.acquire(&a));
+    // The slot that both stood on is gone, and so is one of two.
+    slots.resize(1);
+    let mut again = Box::pin(first.exchange(&a));
+    assert!(has_slot(&mut again).is_none(), "though the queue was full");
+    drop(second);
+    let held = has_slot(&mut of_b).expect("b came first");
+    drop(held);
+    let held = has_slot(&mut again).expect("before the other of a");
+    assert!(has_slot(&mut of_a).is_none());
+    drop(held);
+    assert!(has_slot(&mut of_a).is_some());
+    let last = slots.acquire(&a).await.unwrap();
+    slots.close();
+    let reason = last.exchange(&a).await.unwrap_err().reason();
+    assert_eq!(reason, Reason::Draining);
+    assert_eq!((in_use(&slots), waiting(&slots)), (0.0, 0.0));
+}
+
 #[tokio::test]
 async fn nobody_snatches_what_is_waited_for() {
     let slots = slots(1);

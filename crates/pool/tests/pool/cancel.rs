@@ -1,14 +1,15 @@
 //! Callers that leave, at any moment.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{advance, sleep};
 use towerblock_core::{Stats, Value};
-use towerblock_pool::{Pool, Settings};
+use towerblock_pool::{Pool, Settings, Validation};
 use towerblock_testkit::poll_times;
 
 use crate::stub::Stub;
-use crate::{pool, tenant};
+use crate::{pool, size, tenant};
 
 const TENANTS: [&str; 3] = ["acme", "globex", "initech"];
 
@@ -68,6 +69,65 @@ async fn ten_thousand_checkouts_dropped_at_any_poll_leave_nothing_behind() {
     for _ in 0..4 {
         all.push(pool.get(&acme).await.unwrap());
     }
+}
+
+/// On real threads: connections break, age and are resized away while callers come and go.
+#[test]
+fn threads_that_leave_at_any_time_lose_no_connection() {
+    let stub = Stub::default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_time()
+        .build()
+        .unwrap();
+    let mut validation = Validation::default();
+    validation.bypass = Duration::from_micros(100);
+    validation.timeout = Duration::from_secs(1);
+    runtime.block_on(async {
+        let pool = pool(&stub, 8, Settings::default().validation(validation));
+        let callers = (1..33_u64).map(|seed| tokio::spawn(come_and_go(pool.clone(), seed)));
+        let callers: Vec<_> = callers.collect();
+        for n in 0..50 {
+            pool.resize(size(if n % 2 == 0 { 3 } else { 8 }));
+            stub.state
+                .breaks
+                .store(stub.count(|state| &state.opened), Ordering::SeqCst);
+            sleep(Duration::from_millis(2)).await;
+        }
+        pool.resize(size(8));
+        let mut served = 0;
+        for caller in callers {
+            served += caller.await.unwrap();
+        }
+        assert!(served > 1_000, "{served}");
+        assert!(stub.count(|state| &state.most_open) <= 8);
+        assert_eq!((pool.status().used, pool.status().waiting), (0, 0));
+        let acme = tenant("acme");
+        let mut all = Vec::new();
+        for _ in 0..8 {
+            all.push(pool.get(&acme).await.unwrap());
+        }
+    });
+}
+
+/// Asks for connections, and mostly has the patience to get them.
+async fn come_and_go(pool: Pool<Stub>, seed: u64) -> usize {
+    let mut random = Random(seed);
+    let mut served = 0;
+    for _ in 0..300 {
+        let tenant = tenant(TENANTS[random.below(3)]);
+        let polls = if random.below(4) == 0 {
+            random.below(4)
+        } else {
+            1_000
+        };
+        if let Some(Ok(mut connection)) = poll_times(polls, pool.get(&tenant)).await {
+            served += 1;
+            tokio::task::yield_now().await;
+            connection.is_broken = random.below(20) == 0;
+        }
+    }
+    served
 }
 
 #[test]

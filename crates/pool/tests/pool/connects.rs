@@ -1,12 +1,15 @@
 //! When connections are opened, and what happens when they cannot be.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 use towerblock_core::Reason;
 use towerblock_pool::Settings;
+use towerblock_testkit::poll_times;
 
 use crate::stub::Stub;
 use crate::{pool, tenant};
@@ -245,9 +248,9 @@ async fn no_time_that_can_be_set_panics() {
         let mut validation = towerblock_pool::Validation::default();
         (validation.bypass, validation.timeout) = (time, time);
         let pool = pool(&Stub::default(), 1, settings.validation(validation));
-        let _ = towerblock_testkit::poll_times(1, pool.get(&tenant("acme"))).await;
+        let _ = poll_times(1, pool.get(&tenant("acme"))).await;
         sleep(MILLI).await;
-        let _ = towerblock_testkit::poll_times(1, pool.get(&tenant("acme"))).await;
+        let _ = poll_times(1, pool.get(&tenant("acme"))).await;
     }
 }
 
@@ -261,6 +264,47 @@ async fn who_will_not_wait_gets_what_is_free() {
     assert!(pool.get(&acme).await.is_err());
     drop(held);
     assert!(pool.get(&acme).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_will_not_wait_is_refused_where_a_connection_must_be_tested() {
+    let settings = Settings::default().acquire_timeout(Duration::ZERO);
+    let stub = Stub::default();
+    let pool = pool(&stub, 1, settings.min_idle(1));
+    sleep(600 * MILLI).await;
+    let refused = poll_times(50, pool.get(&tenant("acme"))).await;
+    assert!(refused.expect("refused at once").is_err());
+    assert_eq!((stub.open(), stub.count(|state| &state.tested)), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_a_dead_connection_is_still_before_those_who_came_later() {
+    let stub = Stub::default();
+    let pool = pool(&stub, 2, Settings::default());
+    let acme = tenant("acme");
+    let first = pool.get(&acme).await.unwrap();
+    let second = pool.get(&acme).await.unwrap();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    for n in 0..3 {
+        let (pool, acme, order) = (pool.clone(), acme.clone(), Arc::clone(&order));
+        tokio::spawn(async move {
+            let got = pool.get(&acme).await.unwrap();
+            order.lock().unwrap().push(n);
+            sleep(MILLI).await;
+            drop(got);
+        });
+        yield_now().await;
+    }
+    stub.state.connect_millis.store(50, Ordering::SeqCst);
+    let number = first.number;
+    drop(first);
+    // It breaks once it is back: whoever was handed its slot finds that out.
+    stub.state.breaks.store(number, Ordering::SeqCst);
+
+    sleep(10 * MILLI).await;
+    drop(second);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(*order.lock().unwrap(), [0, 1, 2]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -282,18 +326,10 @@ async fn all_that_it_began_ends_with_the_pool() {
         pool.get(&acme).await.unwrap(),
         pool.get(&acme).await.unwrap(),
     ];
-    assert!(
-        towerblock_testkit::poll_times(1, pool.get(&acme))
-            .await
-            .is_none()
-    );
+    assert!(poll_times(1, pool.get(&acme)).await.is_none());
     sleep(10 * MILLI).await;
     let mut waits = Box::pin(pool.get(&acme));
-    assert!(
-        towerblock_testkit::poll_times(1, waits.as_mut())
-            .await
-            .is_none()
-    );
+    assert!(poll_times(1, waits.as_mut()).await.is_none());
     sleep(10 * MILLI).await;
     assert_eq!(stub.count(|state| &state.connecting), 1);
     drop(waits);

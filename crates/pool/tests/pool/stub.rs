@@ -22,6 +22,8 @@ pub(crate) struct State {
     pub(crate) refuses: AtomicBool,
     /// So many looks at a connection panic.
     pub(crate) panics: AtomicUsize,
+    /// The connection with this number is broken.
+    pub(crate) breaks: AtomicUsize,
     /// Connections and tests never end.
     pub(crate) hangs: AtomicBool,
     /// A test takes so long, in milliseconds.
@@ -103,7 +105,7 @@ impl bb8::ManageConnection for Stub {
         if left.is_ok() {
             panic!("the manager has a bug");
         }
-        connection.is_broken
+        connection.is_broken || connection.number == self.state.breaks.load(Ordering::SeqCst)
     }
 }
 

@@ -113,6 +113,17 @@ impl Model {
         self.place_all();
     }
 
+    /// Whether it waits for another.
+    pub(super) fn exchange(&mut self, tenant: usize, share: Share, waiter: usize) -> bool {
+        if !self.closed {
+            self.set_share(tenant, share);
+            self.tenants[tenant].waiters.insert(0, waiter);
+            self.place_all();
+        }
+        self.give_back(tenant);
+        !self.closed
+    }
+
     pub(super) fn leave(&mut self, waiter: usize) {
         for tenant in &mut self.tenants {
             tenant.waiters.retain(|other| *other != waiter);
