@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -154,6 +155,10 @@ impl Store for MemoryStore {
 
     fn is_ready(&self) -> bool {
         true
+    }
+
+    async fn close(&self, _: Duration) -> usize {
+        0
     }
 }
 

@@ -17,6 +17,9 @@ use crate::postgres::{Embedded, PostgresStore};
 use crate::state::{Shared, State};
 use crate::{demo, serve, stack};
 
+/// What a request that was cut off left in use is not waited for any longer.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Serves until SIGTERM or Ctrl-C.
 ///
 /// # Errors
@@ -50,6 +53,10 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
     let has_secrets = !config.secret_keys.is_empty();
     announce(&state, listener.local_addr()?, &place, has_secrets)?;
     serve::until(stop, listener, app, &state).await;
+    // Nothing asks any more, so nothing has to wait for those that are idle.
+    drop(tasks);
+    let in_use = state.store.close(CLOSE_TIMEOUT).await;
+    tracing::info!(in_use, "closed the connections to the database");
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Where the data lives, as the handlers see it.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -49,6 +50,10 @@ pub(crate) trait Store: Stats + 'static {
 
     /// Whether the data is there and answers.
     fn is_ready(&self) -> bool;
+
+    /// Closes its connections, once those in use come back, or `patience` ends. Returns how
+    /// many are still in use.
+    async fn close(&self, patience: Duration) -> usize;
 }
 
 /// The order of the lists, newest first; the id decides between equal times.

@@ -114,6 +114,10 @@ impl Pool {
         self.usable.swap(usable, Ordering::Relaxed) != usable
     }
 
+    pub(super) async fn drain(&self, patience: Duration) -> usize {
+        self.inner.drain(patience).await
+    }
+
     pub(super) fn status(&self) -> Status {
         self.inner.status()
     }

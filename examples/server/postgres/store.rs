@@ -1,7 +1,10 @@
 //! The statements. Each names its tenant's key as well: row-level security is the net
 //! under them, not the wall.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use moka::sync::Cache;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -201,6 +204,12 @@ impl Store for PostgresStore {
     fn is_ready(&self) -> bool {
         let replicas = self.replicas.iter();
         replicas.chain([&self.primary]).any(Pool::is_usable)
+    }
+
+    async fn close(&self, patience: Duration) -> usize {
+        let pools = self.replicas.iter().chain([&self.primary]);
+        let left = join_all(pools.map(|pool| pool.drain(patience))).await;
+        left.into_iter().sum()
     }
 }
 

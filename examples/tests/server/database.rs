@@ -24,6 +24,12 @@ pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+fn terminate(server: &Server) {
+    let mut kill = Command::new("kill");
+    kill.arg(server.process.id().to_string());
+    assert!(kill.status().unwrap().success());
+}
+
 fn probe(server: &Server, path: &str) -> u16 {
     let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n");
     send(server, &head, "").status
@@ -97,10 +103,13 @@ async fn it_works_with_servers_that_somebody_else_started() {
     let path = "/api/v1/plugins";
     let created = ask(&server, "POST", "initech", path, "", r#"{"name":"kept"}"#);
     assert_eq!(created.status, 201);
-    let second = Server::start(&environment);
+    let mut second = Server::start_logged(&environment);
     ready(&second).await;
     let found = || get(&second, "initech", path).body.contains("kept");
     until("the standby has it", found).await;
+    terminate(&second);
+    let closed = second.log_line_with("closed the connections");
+    assert!(closed.ends_with("0"), "{closed}");
 
     // Reads go on while the standby hangs, and while it is away; only who finds out waits.
     for hangs in [true, false] {
