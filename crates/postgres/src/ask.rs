@@ -1,0 +1,142 @@
+use tokio::time::{Instant, timeout_at};
+
+use crate::binding::Mode;
+use crate::cluster::Nodes;
+use crate::fault::Fault;
+use crate::loan::Loan;
+use crate::statement::{Answer, Call, Failure, Parameters, Wants, at_commit, end_checked};
+use crate::tries::{Problem, Tries};
+use crate::{Binding, Error, Transaction};
+
+/// Who asks, for what, and until when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask<'a> {
+    pub(crate) nodes: &'a Nodes,
+    pub(crate) binding: &'a Binding,
+    pub(crate) mode: Mode,
+    pub(crate) deadline: Option<Instant>,
+    /// It may be done twice.
+    pub(crate) may_repeat: bool,
+}
+
+/// What the work of a transaction came to.
+enum Outcome<T, E> {
+    Done(Result<T, E>),
+    /// It is rolled back, for a reason that may pass.
+    Undone(E, Fault),
+}
+
+impl Ask<'_> {
+    pub(crate) async fn statement(
+        self,
+        label: &'static str,
+        sql: &str,
+        parameters: Parameters<'_>,
+        wants: Wants,
+    ) -> Result<Answer, Error> {
+        let mut tries = Tries::new(self, label);
+        loop {
+            match self.once(&tries, sql, parameters, wants).await {
+                Ok(answer) => return Ok(answer),
+                Err(problem) => tries.after(problem).await?,
+            }
+        }
+    }
+
+    async fn once(
+        self,
+        tries: &Tries<'_>,
+        sql: &str,
+        parameters: Parameters<'_>,
+        wants: Wants,
+    ) -> Result<Answer, Problem> {
+        let mut loan = tries.lend().await?;
+        let call = Call {
+            binding: self.binding,
+            mode: self.mode,
+            timeout: tries.left()?,
+            sql,
+            parameters,
+            wants,
+        };
+        match timeout_at(tries.deadline, loan.run(call)).await {
+            Ok(outcome) => outcome.map_err(Problem::Failed),
+            Err(_) => Err(Problem::Refused(Error::too_late(tries.label))),
+        }
+    }
+
+    /// `work` is done again where what went wrong may go right another time.
+    pub(crate) async fn transaction<T, E: From<Error>>(
+        self,
+        label: &'static str,
+        work: impl AsyncFn(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut tries = Tries::new(self, label);
+        loop {
+            match self.attempt(&tries, &work).await {
+                Ok(Outcome::Done(outcome)) => return outcome,
+                Ok(Outcome::Undone(error, fault)) => {
+                    if !tries.after_fault(fault).await {
+                        return Err(error);
+                    }
+                }
+                Err(problem) => tries.after(problem).await?,
+            }
+        }
+    }
+
+    async fn attempt<T, E: From<Error>>(
+        self,
+        tries: &Tries<'_>,
+        work: &impl AsyncFn(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<Outcome<T, E>, Problem> {
+        let mut loan = tries.lend().await?;
+        let attempt = self.in_transaction(tries, &mut loan, work);
+        match timeout_at(tries.deadline, attempt).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Problem::Refused(Error::too_late(tries.label))),
+        }
+    }
+
+    async fn in_transaction<T, E: From<Error>>(
+        self,
+        tries: &Tries<'_>,
+        loan: &mut Loan,
+        work: &impl AsyncFn(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<Outcome<T, E>, Problem> {
+        let before = |error| Problem::Failed(Failure::Before(error));
+        let limit = self.nodes.settings.limits.idle_in_transaction;
+        loan.serves(self.binding, tries.left()?);
+        let bind = self.binding.bind_transaction(loan.statement_timeout, limit);
+        let session = &mut **loan;
+        let state = &session.state;
+        // Cancel safety: in a transaction as it is from here on, the connection is cleaned
+        // before the next one has it.
+        state.set_in_transaction(true);
+        let flight = state.flight();
+        let is_read = self.mode == Mode::Read;
+        let begun = session.client.build_transaction().read_only(is_read);
+        let raw = begun.start().await.map_err(before)?;
+        let transaction = Transaction::new(raw, tries, &session.statements, state);
+        let client = transaction.client();
+        client.batch_execute(&bind).await.map_err(before)?;
+        flight.landed();
+
+        let outcome = work(&transaction).await;
+        let fault = transaction.fault();
+        let flight = state.flight();
+        if outcome.is_ok() && fault.is_none() {
+            let ended = end_checked(client, self.mode).await;
+            ended.map_err(|error| Problem::Failed(at_commit(self.mode, error)))?;
+        } else {
+            client.batch_execute("ROLLBACK").await.map_err(before)?;
+        }
+        flight.landed();
+        state.set_in_transaction(false);
+        Ok(match (outcome, fault) {
+            (Ok(_), Some(_)) => Outcome::Done(Err(Error::ignored(tries.label).into())),
+            (Err(error), Some(fault)) => Outcome::Undone(error, fault),
+            (outcome, None) => Outcome::Done(outcome),
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! Whose rows a statement sees.
+//!
+//! A binding lives in one transaction, and its commands travel in one message with the
+//! statement. If they fail, the transaction does, and the statement with it.
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use towerblock_core::TenantId;
+
+/// Whose rows a statement may see, and by which means.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    tenant: TenantId,
+    isolation: Isolation,
+}
+
+#[derive(Clone, Debug)]
+enum Isolation {
+    Schema(SchemaName),
+    RowLevel { role: Arc<str>, key: u64 },
+    Shared,
+}
+
+/// The name of a tenant's schema: `t` and the key in hexadecimal digits.
+///
+/// It is made of a number alone, so no text of a client's is ever part of a statement.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct SchemaName(u64);
+
+impl SchemaName {
+    /// The schema of the tenant with this key: `t00000000002a` for 42.
+    #[must_use]
+    pub const fn from_key(key: u64) -> Self {
+        Self(key)
+    }
+}
+
+impl fmt::Display for SchemaName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "t{:012x}", self.0)
+    }
+}
+
+/// What a transaction may do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Mode {
+    Read,
+    Write,
+}
+
+impl Binding {
+    /// The tables of a schema that is the tenant's alone. The search path is this schema and
+    /// `pg_temp`, so a table that is missing there is found nowhere else.
+    #[must_use]
+    pub fn schema(tenant: &TenantId, schema: SchemaName) -> Self {
+        Self::new(tenant, Isolation::Schema(schema))
+    }
+
+    /// The tenant's rows of tables under row-level security. Statements run as `role`, which
+    /// must own no table, with the setting `app.tenant_id` at `key`, for policies such as
+    ///
+    /// ```sql
+    /// USING (tenant_id = (SELECT nullif(current_setting('app.tenant_id', true), '')::bigint))
+    /// ```
+    #[must_use]
+    pub fn row_level(tenant: &TenantId, role: impl Into<Arc<str>>, key: u64) -> Self {
+        let role = role.into();
+        Self::new(tenant, Isolation::RowLevel { role, key })
+    }
+
+    /// What belongs to no tenant. Whoever asks shares the connections with tenants as if it
+    /// were one more, named `shared`.
+    #[must_use]
+    pub fn shared() -> Self {
+        #[expect(clippy::expect_used, reason = "the name is well formed")]
+        static SHARED: LazyLock<TenantId> =
+            LazyLock::new(|| TenantId::new("shared").expect("a name"));
+        Self::new(&SHARED, Isolation::Shared)
+    }
+
+    /// In whose name connections are asked for.
+    #[must_use]
+    pub const fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    fn new(tenant: &TenantId, isolation: Isolation) -> Self {
+        Self {
+            tenant: tenant.clone(),
+            isolation,
+        }
+    }
+
+    pub(crate) const fn schema_key(&self) -> Option<u64> {
+        match self.isolation {
+            Isolation::Schema(SchemaName(key)) => Some(key),
+            Isolation::RowLevel { .. } | Isolation::Shared => None,
+        }
+    }
+
+    /// The commands that begin a transaction for it.
+    pub(crate) fn begin(&self, mode: Mode, statement_timeout: Duration) -> String {
+        let mut sql = String::with_capacity(192);
+        sql.push_str(match mode {
+            Mode::Read => "BEGIN READ ONLY",
+            // Not READ WRITE: a standby would refuse the transaction, and not the write.
+            Mode::Write => "BEGIN",
+        });
+        self.bind(&mut sql, statement_timeout);
+        sql
+    }
+
+    /// The commands that bind a transaction that has begun.
+    pub(crate) fn bind_transaction(&self, statement_timeout: Duration, idle: Duration) -> String {
+        let millis = idle.as_millis().clamp(1, 3_600_000);
+        let mut sql = format!("SET LOCAL idle_in_transaction_session_timeout={millis}");
+        self.bind(&mut sql, statement_timeout);
+        sql
+    }
+
+    fn bind(&self, sql: &mut String, statement_timeout: Duration) {
+        // 0 would mean for ever.
+        let millis = statement_timeout.as_millis().clamp(1, 3_600_000);
+        let _ = write!(sql, ";SET LOCAL statement_timeout={millis}");
+        match &self.isolation {
+            Isolation::Schema(schema) => {
+                let _ = write!(sql, ";SET LOCAL search_path={schema},pg_temp");
+            }
+            Isolation::RowLevel { role, key } => {
+                let role = role.replace('"', "\"\"").replace('\0', "");
+                let _ = write!(
+                    sql,
+                    ";SET LOCAL ROLE \"{role}\";SET LOCAL app.tenant_id='{key}'"
+                );
+            }
+            Isolation::Shared => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use towerblock_core::TenantId;
+
+    use super::{Binding, Mode, SchemaName};
+
+    #[test]
+    fn a_name_of_a_schema_is_its_key_and_no_other() {
+        assert_eq!(SchemaName::from_key(42).to_string(), "t00000000002a");
+        let longest = SchemaName::from_key(u64::MAX).to_string();
+        assert_eq!(longest, "tffffffffffffffff");
+        assert!(longest.len() < 64, "no identifier is cut");
+    }
+
+    #[test]
+    fn a_role_is_quoted_and_a_timeout_is_never_off() {
+        let acme = TenantId::new("acme").unwrap();
+        let hostile = Binding::row_level(&acme, "x\"; DROP TABLE t; --\0", 7);
+        let begin = hostile.begin(Mode::Read, Duration::ZERO);
+        let expected = "BEGIN READ ONLY;SET LOCAL statement_timeout=1;\
+             SET LOCAL ROLE \"x\"\"; DROP TABLE t; --\";SET LOCAL app.tenant_id='7'";
+        assert_eq!(begin, expected);
+        let schema = Binding::schema(&acme, SchemaName::from_key(1));
+        let begin = schema.begin(Mode::Write, Duration::MAX);
+        let expected =
+            "BEGIN;SET LOCAL statement_timeout=3600000;SET LOCAL search_path=t000000000001,pg_temp";
+        assert_eq!(begin, expected);
+        assert_eq!(
+            Binding::shared().begin(Mode::Write, Duration::from_millis(5)),
+            "BEGIN;SET LOCAL statement_timeout=5"
+        );
+    }
+}

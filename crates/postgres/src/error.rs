@@ -1,0 +1,118 @@
+use tokio_postgres::error::SqlState;
+use towerblock_core::{Reason, Rejected};
+use towerblock_pool::PoolError;
+
+use crate::binding::Mode;
+use crate::fault::{Fault, fault_of};
+use crate::statement::Failure;
+
+/// What was asked of the database was not done, or nobody knows whether it was.
+///
+/// Where the reason will pass (no connection, too many that ask, a server that is away), its
+/// source is the [`Rejected`] that the client is to be answered with; its text, for the log,
+/// says the rest.
+#[derive(Debug, thiserror::Error)]
+#[error("{label}: {problem}")]
+pub struct Error {
+    label: &'static str,
+    #[source]
+    problem: Problem,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error("{0}")]
+    Database(#[source] tokio_postgres::Error),
+    #[error("no answer to the commit, which may have been done: {0}")]
+    CommitUnknown(#[source] tokio_postgres::Error),
+    #[error("not committed: the error of a statement in it was ignored")]
+    Ignored,
+    #[error("{why}")]
+    Refused {
+        why: String,
+        #[source]
+        rejected: Rejected,
+    },
+}
+
+impl Error {
+    /// Why the database refused it, if it did: its SQLSTATE.
+    #[must_use]
+    pub fn code(&self) -> Option<&SqlState> {
+        match &self.problem {
+            Problem::Database(error) | Problem::CommitUnknown(error) => error.code(),
+            Problem::Refused { .. } | Problem::Ignored => None,
+        }
+    }
+
+    /// Whether a transaction may or may not have been committed: the connection was lost
+    /// while its commit was on its way. Look before you do it again.
+    #[must_use]
+    pub const fn is_commit_unknown(&self) -> bool {
+        matches!(self.problem, Problem::CommitUnknown(_))
+    }
+
+    /// What the client is to be answered with, where nothing is wrong with what it asked.
+    #[must_use]
+    pub const fn rejected(&self) -> Option<&Rejected> {
+        match &self.problem {
+            Problem::Refused { rejected, .. } => Some(rejected),
+            _ => None,
+        }
+    }
+
+    /// Whether the tenant asked for more connections than its share.
+    #[must_use]
+    pub fn is_over_share(&self) -> bool {
+        self.rejected()
+            .is_some_and(|rejected| rejected.reason() == Reason::OverShare)
+    }
+
+    pub(crate) fn refused(label: &'static str, why: String, rejected: Rejected) -> Self {
+        let problem = Problem::Refused { why, rejected };
+        Self { label, problem }
+    }
+
+    pub(crate) fn no_connection(label: &'static str, error: &PoolError) -> Self {
+        Self::refused(label, error.to_string(), *error.rejected())
+    }
+
+    pub(crate) fn too_late(label: &'static str) -> Self {
+        let rejected = Rejected::new("postgres", Reason::Unavailable);
+        Self::refused(label, "no answer before the deadline".to_owned(), rejected)
+    }
+
+    /// A statement of a transaction failed, and its user went on as if it had not.
+    pub(crate) fn ignored(label: &'static str) -> Self {
+        let problem = Problem::Ignored;
+        Self { label, problem }
+    }
+
+    /// What a caller is told when nothing is left to try.
+    pub(crate) fn last(label: &'static str, mode: Mode, failure: Failure) -> Self {
+        let error = match failure {
+            Failure::Before(error) => error,
+            Failure::AtCommit(error) => {
+                let problem = Problem::CommitUnknown(error);
+                return Self { label, problem };
+            }
+        };
+        let reason = match fault_of(mode, &error) {
+            Fault::Away | Fault::Replay | Fault::ReadOnly | Fault::TimedOut => Reason::Unavailable,
+            Fault::Conflict => Reason::Overloaded,
+            Fault::Lasting => {
+                let problem = Problem::Database(error);
+                return Self { label, problem };
+            }
+        };
+        let why = described(&error);
+        Self::refused(label, why, Rejected::new("postgres", reason))
+    }
+}
+
+fn described(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(db) => format!("{} ({})", db.message(), db.code().code()),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,152 @@
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{
+    AsyncMessage, Client, Connection, Error, Notification, Socket, error::Severity,
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::tls::connector;
+use crate::url::{InvalidUrl, Target};
+
+/// Of one connection; beyond that a listener that does not listen misses some.
+const NOTIFICATIONS: usize = 1_024;
+
+type Tls = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
+
+/// One server: where it is, what it says of itself, and the tasks that read its connections.
+pub(crate) struct Server {
+    pub(crate) name: Arc<str>,
+    pub(crate) target: Target,
+    pub(crate) tls: MakeRustlsConnect,
+    pub(crate) role: RoleCell,
+    /// Each ends with its connection, and all with the server.
+    drivers: Mutex<JoinSet<()>>,
+}
+
+/// What a server is to the others.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Role {
+    /// Not asked yet.
+    Unknown,
+    Primary,
+    Standby,
+}
+
+/// The role as it was last heard of, by whoever heard of it first: servers of version 14 and
+/// later tell each connection of a promotion.
+#[derive(Debug, Default)]
+pub(crate) struct RoleCell(AtomicU8);
+
+impl RoleCell {
+    pub(crate) fn get(&self) -> Role {
+        match self.0.load(Ordering::Relaxed) {
+            1 => Role::Primary,
+            2 => Role::Standby,
+            _ => Role::Unknown,
+        }
+    }
+
+    pub(crate) fn set(&self, role: Role) {
+        let number = match role {
+            Role::Unknown => 0,
+            Role::Primary => 1,
+            Role::Standby => 2,
+        };
+        self.0.store(number, Ordering::Relaxed);
+    }
+}
+
+/// A connection with a task that reads it.
+pub(crate) struct Wire {
+    pub(crate) client: Client,
+    pub(crate) notifications: mpsc::Receiver<Notification>,
+}
+
+impl Server {
+    pub(crate) fn new(name: Arc<str>, target: Target) -> Result<Self, InvalidUrl> {
+        let tls = connector(&target.verification).map_err(InvalidUrl::tls)?;
+        Ok(Self {
+            name,
+            target,
+            tls,
+            role: RoleCell::default(),
+            drivers: Mutex::default(),
+        })
+    }
+
+    pub(crate) async fn connect(self: &Arc<Self>) -> Result<Wire, Error> {
+        let (client, connection) = self.target.config.connect(self.tls.clone()).await?;
+        let (sender, notifications) = mpsc::channel(NOTIFICATIONS);
+        let mut drivers = self.drivers.lock().unwrap_or_else(PoisonError::into_inner);
+        while drivers.try_join_next().is_some() {}
+        // Not the server's own handle: a task that it owns must not own it.
+        let role = Arc::downgrade(self);
+        drivers.spawn(drive(connection, sender, move |standby| {
+            if let Some(server) = role.upgrade() {
+                let is_standby = if standby {
+                    Role::Standby
+                } else {
+                    Role::Primary
+                };
+                server.role.set(is_standby);
+            }
+        }));
+        Ok(Wire {
+            client,
+            notifications,
+        })
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("name", &self.name)
+            .field("role", &self.role.get())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads a connection until it ends.
+async fn drive(
+    mut connection: Connection<Socket, Tls>,
+    notifications: mpsc::Sender<Notification>,
+    heard: impl Fn(bool),
+) {
+    let mut was_standby = None;
+    let mut next = |cx: &mut Context<'_>| -> Poll<Option<Result<AsyncMessage, Error>>> {
+        let message = connection.poll_message(cx);
+        let is_standby = connection.parameter("in_hot_standby").map(|on| on == "on");
+        if is_standby != was_standby {
+            was_standby = is_standby;
+            is_standby.into_iter().for_each(&heard);
+        }
+        message
+    };
+    // Cancel safety: aborted, it closes the connection.
+    while let Some(message) = poll_fn(&mut next).await {
+        match message {
+            Ok(AsyncMessage::Notification(notification)) => {
+                if notifications.try_send(notification).is_err() {
+                    tracing::debug!("nobody listens to a notification");
+                }
+            }
+            Ok(AsyncMessage::Notice(notice)) => match notice.parsed_severity() {
+                Some(Severity::Warning) => tracing::warn!(%notice, "notice of the database"),
+                _ => tracing::debug!(%notice, "notice of the database"),
+            },
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(%error, "a connection to the database was lost");
+                return;
+            }
+        }
+    }
+}

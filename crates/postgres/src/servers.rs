@@ -1,0 +1,55 @@
+use std::fmt;
+use std::sync::Arc;
+
+use crate::server::Server;
+use crate::url::{InvalidUrl, Target};
+
+/// The servers of a cluster: one that takes writes, and standbys that stream from it.
+///
+/// Which is which is asked of the servers themselves, so a standby that was promoted takes
+/// the writes from then on, wherever it stands here.
+pub struct Servers {
+    pub(crate) primary: Arc<Server>,
+    pub(crate) replicas: Vec<Arc<Server>>,
+}
+
+impl Servers {
+    /// The primary, by its URL: `postgres://user:password@host:port/database`, with what libpq
+    /// knows as parameters. TLS is by `sslmode`: `disable`, `prefer` (the default), `require`,
+    /// `verify-ca` or `verify-full`, the last two by the authorities of `sslrootcert` (a PEM
+    /// file; default `system`).
+    ///
+    /// # Errors
+    ///
+    /// When the URL is none, names more than one server, or asks for what there is not.
+    pub fn new(primary: &str) -> Result<Self, InvalidUrl> {
+        Ok(Self {
+            primary: server("primary".into(), primary)?,
+            replicas: Vec::new(),
+        })
+    }
+
+    /// A standby, by its URL.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn replica(mut self, url: &str) -> Result<Self, InvalidUrl> {
+        let name = format!("replica-{}", self.replicas.len());
+        self.replicas.push(server(name.into(), url)?);
+        Ok(self)
+    }
+}
+
+fn server(name: Arc<str>, url: &str) -> Result<Arc<Server>, InvalidUrl> {
+    Ok(Arc::new(Server::new(name, Target::parse(url)?)?))
+}
+
+impl fmt::Debug for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entry(&self.primary)
+            .entries(&self.replicas)
+            .finish()
+    }
+}

@@ -1,0 +1,134 @@
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_postgres::{Client, Error, Notification};
+
+use crate::binding::Binding;
+use crate::server::Server;
+use crate::settings::Keeps;
+use crate::statements::Statements;
+
+/// A connection, and what is known of the state that it is in.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) state: State,
+    pub(crate) statements: Mutex<Statements>,
+    pub(crate) notifications: mpsc::Receiver<Notification>,
+    /// Whose tables the server keeps in this connection's memory.
+    schemas: HashSet<u64>,
+    most_schemas: usize,
+    /// So long may what it runs take.
+    pub(crate) statement_timeout: Duration,
+}
+
+/// What must not meet the next tenant.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Answers that nobody has read yet.
+    in_flight: AtomicUsize,
+    in_transaction: AtomicBool,
+    /// Something may stay when the transaction has ended.
+    is_marked: AtomicBool,
+}
+
+/// Something that was sent. Dropped before it has landed, it stays in flight.
+#[must_use = "what is not said to have landed is in flight for ever"]
+pub(crate) struct Flight<'a>(&'a AtomicUsize);
+
+impl Flight<'_> {
+    /// All that was sent has been answered.
+    pub(crate) fn landed(self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    pub(crate) fn flight(&self) -> Flight<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        Flight(&self.in_flight)
+    }
+
+    pub(crate) fn set_in_transaction(&self, in_transaction: bool) {
+        self.in_transaction.store(in_transaction, Ordering::Relaxed);
+    }
+
+    pub(crate) fn mark(&self) {
+        self.is_marked.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn is_marked(&self) -> bool {
+        self.is_marked.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_clean(&self) -> bool {
+        !self.is_in_flight() && !self.in_transaction.load(Ordering::Relaxed) && !self.is_marked()
+    }
+
+    /// All is answered, ended and reset.
+    pub(crate) fn clear(&self) {
+        self.in_flight.store(0, Ordering::Relaxed);
+        self.set_in_transaction(false);
+        self.is_marked.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Session {
+    /// It is about to run something for this binding, which may take so long.
+    pub(crate) fn serves(&mut self, binding: &Binding, statement_timeout: Duration) {
+        self.schemas.extend(binding.schema_key());
+        self.statement_timeout = statement_timeout;
+    }
+
+    pub(crate) fn statements(&self) -> MutexGuard<'_, Statements> {
+        let statements = self.statements.lock();
+        statements.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens connections to one server for the pool.
+#[derive(Debug)]
+pub(crate) struct Manager {
+    server: Arc<Server>,
+    keeps: Keeps,
+}
+
+impl Manager {
+    pub(crate) const fn new(server: Arc<Server>, keeps: Keeps) -> Self {
+        Self { server, keeps }
+    }
+}
+
+impl bb8::ManageConnection for Manager {
+    type Connection = Session;
+    type Error = Error;
+
+    async fn connect(&self) -> Result<Session, Error> {
+        let wire = self.server.connect().await?;
+        Ok(Session {
+            client: wire.client,
+            state: State::default(),
+            statements: Mutex::new(Statements::new(self.keeps.statements)),
+            notifications: wire.notifications,
+            schemas: HashSet::new(),
+            most_schemas: self.keeps.schemas,
+            statement_timeout: Duration::ZERO,
+        })
+    }
+
+    async fn is_valid(&self, session: &mut Session) -> Result<(), Error> {
+        session.client.check_connection().await
+    }
+
+    fn has_broken(&self, session: &mut Session) -> bool {
+        let is_full = session.schemas.len() > session.most_schemas;
+        session.client.is_closed() || !session.state.is_clean() || is_full
+    }
+}

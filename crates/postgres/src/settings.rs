@@ -1,0 +1,136 @@
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use towerblock_core::TenantId;
+use towerblock_fair::{FairSemaphore, Share};
+
+/// What a [`Cluster`](crate::Cluster) may use, and how long anything may take.
+#[derive(Clone)]
+pub struct Settings {
+    pub(crate) connections: NonZeroUsize,
+    pub(crate) replica_connections: NonZeroUsize,
+    pub(crate) min_idle: usize,
+    pub(crate) limits: Limits,
+    pub(crate) keeps: Keeps,
+    share_of: Option<Arc<dyn Fn(&TenantId) -> Share + Send + Sync>>,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// To wait for a connection. Default: 1 s.
+    pub acquire: Duration,
+    /// To open a connection. Default: 2 s.
+    pub connect: Duration,
+    /// A call without a deadline of its own, all of it. Default: 5 s.
+    pub call: Duration,
+    /// A transaction that does nothing. Default: 10 s.
+    pub idle_in_transaction: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            acquire: Duration::from_secs(1),
+            connect: Duration::from_secs(2),
+            call: Duration::from_secs(5),
+            idle_in_transaction: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a connection keeps in memory, here and at the server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Keeps {
+    /// Statements that it has prepared; that used longest ago makes room. Default: 512.
+    pub statements: usize,
+    /// Schemas whose tables it has used. The server keeps some 16 kB for each table until the
+    /// connection is closed, which it is when it comes back with more. Default: 256.
+    pub schemas: usize,
+}
+
+impl Default for Keeps {
+    fn default() -> Self {
+        Self {
+            statements: 512,
+            schemas: 256,
+        }
+    }
+}
+
+impl Settings {
+    /// So many connections to the primary at most, and to each replica.
+    #[must_use]
+    pub fn new(connections: NonZeroUsize) -> Self {
+        Self {
+            connections,
+            replica_connections: connections,
+            min_idle: 0,
+            limits: Limits::default(),
+            keeps: Keeps::default(),
+            share_of: None,
+        }
+    }
+
+    /// Connections to each replica at most. Default: as many as to the primary.
+    #[must_use]
+    pub const fn replica_connections(mut self, connections: NonZeroUsize) -> Self {
+        self.replica_connections = connections;
+        self
+    }
+
+    /// Connections to each server that are opened ahead, and kept. Default: none.
+    #[must_use]
+    pub const fn min_idle(mut self, connections: usize) -> Self {
+        self.min_idle = connections;
+        self
+    }
+
+    /// How long things may take.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What a connection keeps in memory.
+    #[must_use]
+    pub const fn keeps(mut self, keeps: Keeps) -> Self {
+        self.keeps = keeps;
+        self
+    }
+
+    /// The share of each tenant in the connections. Default: a weight of 1 for everyone.
+    #[must_use]
+    pub fn share_of(
+        mut self,
+        share_of: impl Fn(&TenantId) -> Share + Send + Sync + 'static,
+    ) -> Self {
+        self.share_of = Some(Arc::new(share_of));
+        self
+    }
+
+    pub(crate) fn slots(&self) -> FairSemaphore {
+        let slots = FairSemaphore::new(NonZeroUsize::MIN).named("postgres");
+        match self.share_of.clone() {
+            Some(share_of) => slots.share_of(move |tenant| share_of(tenant)),
+            None => slots,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("connections", &self.connections)
+            .field("replica_connections", &self.replica_connections)
+            .field("min_idle", &self.min_idle)
+            .field("limits", &self.limits)
+            .field("keeps", &self.keeps)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,211 @@
+//! One statement in a transaction of its own.
+
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, Row, SimpleQueryMessage, Statement};
+
+use crate::binding::{Binding, Mode};
+use crate::session::{Flight, Session};
+use crate::statements::Prepared;
+
+pub(crate) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// What is asked, in whose name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) binding: &'a Binding,
+    pub(crate) mode: Mode,
+    pub(crate) timeout: Duration,
+    pub(crate) sql: &'a str,
+    pub(crate) parameters: Parameters<'a>,
+    pub(crate) wants: Wants,
+}
+
+/// What is wanted of the answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Wants {
+    Rows,
+    Count,
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) count: u64,
+    /// Where the log of the server was after the commit, if that was asked for.
+    pub(crate) lsn: Option<String>,
+}
+
+/// Where it went wrong.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Nothing of it was done, or it was undone.
+    Before(Error),
+    /// The answer to the commit is missing: it may have been done.
+    AtCommit(Error),
+}
+
+impl Session {
+    /// One round trip, and one more where the connection has not prepared the statement.
+    pub(crate) async fn run(&mut self, call: Call<'_>) -> Result<Answer, Failure> {
+        self.serves(call.binding, call.timeout);
+        match self.attempt(call).await {
+            Err(Failure::Before(error)) if is_stale(&error) => {
+                // The tables changed since it was prepared.
+                self.statements()
+                    .forget(call.binding.schema_key(), call.sql);
+                self.attempt(call).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn attempt(&self, call: Call<'_>) -> Result<Answer, Failure> {
+        let schema = call.binding.schema_key();
+        let begin = call.binding.begin(call.mode, call.timeout);
+        // Cancel safety: what was sent is in flight until it has landed, and whoever lent this
+        // connection has it cleaned.
+        let known = self.statements().get(schema, call.sql);
+        if let Some(prepared) = known {
+            let flight = self.flight(&prepared);
+            let (begun, answer, ended) = tokio::join!(
+                biased;
+                self.client.batch_execute(&begin),
+                ask(&self.client, &prepared.statement, call),
+                end(&self.client, call.mode),
+            );
+            flight.landed();
+            return conclude(call.mode, begun.and(answer), ended);
+        }
+        let flight = self.state.flight();
+        let (begun, statement) = tokio::join!(
+            biased;
+            self.client.batch_execute(&begin),
+            self.client.prepare(call.sql),
+        );
+        // Prepared in the tenant's name: elsewhere its tables are not found.
+        let statement = match begun.and(statement) {
+            Ok(statement) => statement,
+            Err(error) => {
+                let undone = self.client.batch_execute("ROLLBACK").await;
+                flight.landed();
+                return Err(Failure::Before(undone.err().unwrap_or(error)));
+            }
+        };
+        let prepared = self.statements().put(schema, call.sql, statement);
+        flight.landed();
+        let flight = self.flight(&prepared);
+        let (answer, ended) = tokio::join!(
+            biased;
+            ask(&self.client, &prepared.statement, call),
+            end(&self.client, call.mode),
+        );
+        flight.landed();
+        conclude(call.mode, answer, ended)
+    }
+
+    fn flight(&self, prepared: &Prepared) -> Flight<'_> {
+        if prepared.leaves_state {
+            self.state.mark();
+        }
+        self.state.flight()
+    }
+}
+
+async fn ask(
+    client: &Client,
+    statement: &Statement,
+    call: Call<'_>,
+) -> Result<(Vec<Row>, u64), Error> {
+    Ok(match call.wants {
+        Wants::Rows => {
+            let rows = client.query(statement, call.parameters).await?;
+            let count = rows.len() as u64;
+            (rows, count)
+        }
+        Wants::Count => (
+            Vec::new(),
+            client.execute(statement, call.parameters).await?,
+        ),
+    })
+}
+
+/// Ends the transaction; of a write it is told where the log was then.
+pub(crate) async fn end(client: &Client, mode: Mode) -> Result<Option<String>, Error> {
+    if mode == Mode::Read {
+        client.batch_execute("COMMIT").await?;
+        return Ok(None);
+    }
+    let messages = client
+        .simple_query("COMMIT;SELECT pg_current_wal_insert_lsn()")
+        .await?;
+    Ok(messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    }))
+}
+
+/// As [`end`], for a transaction in which somebody may have ignored that a statement failed: a
+/// commit would be answered as if it had been done.
+pub(crate) async fn end_checked(client: &Client, mode: Mode) -> Result<Option<String>, Error> {
+    let (checked, ended) = tokio::join!(
+        biased;
+        client.batch_execute("SELECT"),
+        end(client, mode),
+    );
+    checked.and(ended)
+}
+
+fn conclude(
+    mode: Mode,
+    answer: Result<(Vec<Row>, u64), Error>,
+    ended: Result<Option<String>, Error>,
+) -> Result<Answer, Failure> {
+    let (rows, count) = match answer {
+        Ok(answer) => answer,
+        // The commit was on its way already, behind a statement that nobody answered.
+        Err(error) if mode == Mode::Write && error.code().is_none() && !is_ours(&error) => {
+            return Err(Failure::AtCommit(error));
+        }
+        Err(error) => return Err(Failure::Before(error)),
+    };
+    let lsn = ended.map_err(|error| at_commit(mode, error))?;
+    Ok(Answer { rows, count, lsn })
+}
+
+/// What it means that a commit was answered with an error, or not at all.
+pub(crate) fn at_commit(mode: Mode, error: Error) -> Failure {
+    // A constraint that was deferred, a transaction that had failed before, or a conflict.
+    let undone = |code: &SqlState| {
+        ["23", "25", "40"]
+            .iter()
+            .any(|class| code.code().starts_with(class))
+    };
+    if mode == Mode::Read || error.code().is_some_and(undone) {
+        Failure::Before(error)
+    } else {
+        Failure::AtCommit(error)
+    }
+}
+
+/// Whether a parameter or a column could not be converted here: the server did its part, or
+/// was never asked.
+fn is_ours(error: &Error) -> bool {
+    !error.is_closed()
+        && std::error::Error::source(error).is_none_or(|source| !source.is::<std::io::Error>())
+}
+
+/// Whether the connection holds a statement that the server can no longer run.
+pub(crate) fn is_stale(error: &Error) -> bool {
+    match error.code() {
+        // Prepared by nobody: somebody deallocated it.
+        Some(code) if *code == SqlState::INVALID_SQL_STATEMENT_NAME => true,
+        Some(code) if *code == SqlState::FEATURE_NOT_SUPPORTED => error
+            .as_db_error()
+            .and_then(tokio_postgres::error::DbError::routine)
+            .is_some_and(|routine| routine == "RevalidateCachedQuery"),
+        _ => false,
+    }
+}
