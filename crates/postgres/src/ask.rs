@@ -54,7 +54,7 @@ impl Ask<'_> {
         let call = Call {
             binding: self.binding,
             mode: self.mode,
-            timeout: tries.left()?,
+            left: tries.left()?,
             sql,
             parameters,
             wants,
@@ -106,8 +106,8 @@ impl Ask<'_> {
     ) -> Result<Outcome<T, E>, Problem> {
         let before = |error| Problem::Failed(Failure::Before(error));
         let limit = self.nodes.settings.limits.idle_in_transaction;
-        loan.serves(self.binding, tries.left()?);
-        let bind = self.binding.bind_transaction(loan.statement_timeout, limit);
+        let timeout = loan.serves(self.binding, tries.left()?);
+        let bind = self.binding.bind_transaction(timeout, limit);
         let session = &mut **loan;
         let state = &session.state;
         // Cancel safety: in a transaction as it is from here on, the connection is cleaned

@@ -44,6 +44,20 @@ impl fmt::Display for SchemaName {
     }
 }
 
+/// How long a statement may take, in milliseconds, where the connection does not say so.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeout(Option<u128>);
+
+impl Timeout {
+    /// A command less for each transaction: what has more than half of the connection's own
+    /// time is left with all of it. Its caller gives it up, and cancels it, in time.
+    pub(crate) fn new(left: Duration, of_connection: Option<Duration>) -> Self {
+        let needs_none = of_connection.is_some_and(|limit| left > limit / 2 && left <= limit);
+        // 0 would mean for ever.
+        Self((!needs_none).then(|| left.as_millis().clamp(1, 3_600_000)))
+    }
+}
+
 /// What a transaction may do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Mode {
@@ -102,29 +116,29 @@ impl Binding {
     }
 
     /// The commands that begin a transaction for it.
-    pub(crate) fn begin(&self, mode: Mode, statement_timeout: Duration) -> String {
+    pub(crate) fn begin(&self, mode: Mode, timeout: Timeout) -> String {
         let mut sql = String::with_capacity(192);
         sql.push_str(match mode {
             Mode::Read => "BEGIN READ ONLY",
             // Not READ WRITE: a standby would refuse the transaction, and not the write.
             Mode::Write => "BEGIN",
         });
-        self.bind(&mut sql, statement_timeout);
+        self.bind(&mut sql, timeout);
         sql
     }
 
     /// The commands that bind a transaction that has begun.
-    pub(crate) fn bind_transaction(&self, statement_timeout: Duration, idle: Duration) -> String {
+    pub(crate) fn bind_transaction(&self, timeout: Timeout, idle: Duration) -> String {
         let millis = idle.as_millis().clamp(1, 3_600_000);
         let mut sql = format!("SET LOCAL idle_in_transaction_session_timeout={millis}");
-        self.bind(&mut sql, statement_timeout);
+        self.bind(&mut sql, timeout);
         sql
     }
 
-    fn bind(&self, sql: &mut String, statement_timeout: Duration) {
-        // 0 would mean for ever.
-        let millis = statement_timeout.as_millis().clamp(1, 3_600_000);
-        let _ = write!(sql, ";SET LOCAL statement_timeout={millis}");
+    fn bind(&self, sql: &mut String, timeout: Timeout) {
+        if let Some(millis) = timeout.0 {
+            let _ = write!(sql, ";SET LOCAL statement_timeout={millis}");
+        }
         match &self.isolation {
             Isolation::Schema(schema) => {
                 let _ = write!(sql, ";SET LOCAL search_path={schema},pg_temp");
@@ -147,7 +161,7 @@ mod tests {
 
     use towerblock_core::TenantId;
 
-    use super::{Binding, Mode, SchemaName};
+    use super::{Binding, Mode, SchemaName, Timeout};
 
     #[test]
     fn a_name_of_a_schema_is_its_key_and_no_other() {
@@ -161,18 +175,14 @@ mod tests {
     fn a_role_is_quoted_and_a_timeout_is_never_off() {
         let acme = TenantId::new("acme").unwrap();
         let hostile = Binding::row_level(&acme, "x\"; DROP TABLE t; --\0", 7);
-        let begin = hostile.begin(Mode::Read, Duration::ZERO);
+        let begin = hostile.begin(Mode::Read, Timeout::new(Duration::ZERO, None));
         let expected = "BEGIN READ ONLY;SET LOCAL statement_timeout=1;\
              SET LOCAL ROLE \"x\"\"; DROP TABLE t; --\";SET LOCAL app.tenant_id='7'";
         assert_eq!(begin, expected);
         let schema = Binding::schema(&acme, SchemaName::from_key(1));
-        let begin = schema.begin(Mode::Write, Duration::MAX);
+        let begin = schema.begin(Mode::Write, Timeout::new(Duration::MAX, None));
         let expected =
             "BEGIN;SET LOCAL statement_timeout=3600000;SET LOCAL search_path=t000000000001,pg_temp";
         assert_eq!(begin, expected);
-        assert_eq!(
-            Binding::shared().begin(Mode::Write, Duration::from_millis(5)),
-            "BEGIN;SET LOCAL statement_timeout=5"
-        );
     }
 }

@@ -14,7 +14,7 @@ use crate::server::Server;
 /// Cancel safety: dropped, the signal may be sent later or not at all.
 pub(crate) async fn cancel(server: &Server, token: CancelToken) -> io::Result<()> {
     let port = server.target.port;
-    let mut tls = server.tls.clone();
+    let mut tls = server.target.tls.clone();
     // The server closes the connection after it has sent the signal. tokio-postgres does not
     // wait for that, so a copy of the socket does.
     match &server.target.host {

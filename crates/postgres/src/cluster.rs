@@ -34,11 +34,19 @@ impl Cluster {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn start(servers: Servers, settings: Settings) -> Self {
-        let replicas = servers.replicas.into_iter();
-        let replicas =
-            replicas.map(|server| Node::start(server, settings.replica_connections, &settings));
+        let replicas = servers.replicas.into_iter().enumerate();
+        let replicas = replicas.map(|(n, target)| {
+            let name = format!("replica-{n}").into();
+            Node::start(name, target, settings.replica_connections, &settings)
+        });
+        let primary = Node::start(
+            "primary".into(),
+            servers.primary,
+            settings.connections,
+            &settings,
+        );
         let nodes = Nodes {
-            first: Node::start(servers.primary, settings.connections, &settings),
+            first: primary,
             others: replicas.collect(),
             settings,
             turn: AtomicUsize::new(0),

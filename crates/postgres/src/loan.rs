@@ -74,7 +74,8 @@ async fn clean(server: Arc<Server>, session: Pooled<Manager>) {
     let undone = async {
         session.client.batch_execute("ROLLBACK").await?;
         if session.state.is_marked() {
-            session.client.batch_execute(RESET).await?;
+            let reset = format!("{RESET};{}", server.defaults());
+            session.client.batch_execute(&reset).await?;
         }
         Ok::<_, tokio_postgres::Error>(())
     };

@@ -9,6 +9,7 @@ use crate::loan::{Cleaners, Loan};
 use crate::server::Server;
 use crate::session::Manager;
 use crate::settings::Settings;
+use crate::url::Target;
 
 /// A server, and the connections to it.
 #[derive(Debug)]
@@ -19,7 +20,13 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn start(server: Arc<Server>, size: NonZeroUsize, settings: &Settings) -> Self {
+    pub(crate) fn start(
+        name: Arc<str>,
+        target: Target,
+        size: NonZeroUsize,
+        settings: &Settings,
+    ) -> Self {
+        let server = Arc::new(Server::new(name, target, settings.limits.call));
         let of_pool = towerblock_pool::Settings::default()
             .acquire_timeout(settings.limits.acquire)
             .connect_timeout(settings.limits.connect)

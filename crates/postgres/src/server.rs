@@ -3,6 +3,7 @@ use std::future::poll_fn;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -12,8 +13,7 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::tls::connector;
-use crate::url::{InvalidUrl, Target};
+use crate::url::Target;
 
 /// Of one connection; beyond that a listener that does not listen misses some.
 const NOTIFICATIONS: usize = 1_024;
@@ -24,8 +24,9 @@ type Tls = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 pub(crate) struct Server {
     pub(crate) name: Arc<str>,
     pub(crate) target: Target,
-    pub(crate) tls: MakeRustlsConnect,
     pub(crate) role: RoleCell,
+    /// So long may a statement take that says nothing else.
+    pub(crate) statement_timeout: Duration,
     /// Each ends with its connection, and all with the server.
     drivers: Mutex<JoinSet<()>>,
 }
@@ -70,19 +71,24 @@ pub(crate) struct Wire {
 }
 
 impl Server {
-    pub(crate) fn new(name: Arc<str>, target: Target) -> Result<Self, InvalidUrl> {
-        let tls = connector(&target.verification).map_err(InvalidUrl::tls)?;
-        Ok(Self {
+    pub(crate) fn new(name: Arc<str>, target: Target, statement_timeout: Duration) -> Self {
+        Self {
             name,
             target,
-            tls,
             role: RoleCell::default(),
+            statement_timeout,
             drivers: Mutex::default(),
-        })
+        }
+    }
+
+    /// The state of a connection that nobody has used yet.
+    pub(crate) fn defaults(&self) -> String {
+        let millis = self.statement_timeout.as_millis().clamp(1, 3_600_000);
+        format!("SET statement_timeout={millis}")
     }
 
     pub(crate) async fn connect(self: &Arc<Self>) -> Result<Wire, Error> {
-        let (client, connection) = self.target.config.connect(self.tls.clone()).await?;
+        let (client, connection) = self.target.config.connect(self.target.tls.clone()).await?;
         let (sender, notifications) = mpsc::channel(NOTIFICATIONS);
         let mut drivers = self.drivers.lock().unwrap_or_else(PoisonError::into_inner);
         while drivers.try_join_next().is_some() {}

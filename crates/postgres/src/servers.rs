@@ -1,7 +1,5 @@
 use std::fmt;
-use std::sync::Arc;
 
-use crate::server::Server;
 use crate::url::{InvalidUrl, Target};
 
 /// The servers of a cluster: one that takes writes, and standbys that stream from it.
@@ -9,8 +7,8 @@ use crate::url::{InvalidUrl, Target};
 /// Which is which is asked of the servers themselves, so a standby that was promoted takes
 /// the writes from then on, wherever it stands here.
 pub struct Servers {
-    pub(crate) primary: Arc<Server>,
-    pub(crate) replicas: Vec<Arc<Server>>,
+    pub(crate) primary: Target,
+    pub(crate) replicas: Vec<Target>,
 }
 
 impl Servers {
@@ -24,7 +22,7 @@ impl Servers {
     /// When the URL is none, names more than one server, or asks for what there is not.
     pub fn new(primary: &str) -> Result<Self, InvalidUrl> {
         Ok(Self {
-            primary: server("primary".into(), primary)?,
+            primary: Target::parse(primary)?,
             replicas: Vec::new(),
         })
     }
@@ -35,21 +33,15 @@ impl Servers {
     ///
     /// As [`new`](Self::new).
     pub fn replica(mut self, url: &str) -> Result<Self, InvalidUrl> {
-        let name = format!("replica-{}", self.replicas.len());
-        self.replicas.push(server(name.into(), url)?);
+        self.replicas.push(Target::parse(url)?);
         Ok(self)
     }
 }
 
-fn server(name: Arc<str>, url: &str) -> Result<Arc<Server>, InvalidUrl> {
-    Ok(Arc::new(Server::new(name, Target::parse(url)?)?))
-}
-
 impl fmt::Debug for Servers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entry(&self.primary)
-            .entries(&self.replicas)
-            .finish()
+        let all = [&self.primary].into_iter().chain(&self.replicas);
+        let all = all.map(|target| (&target.host, target.port));
+        f.debug_list().entries(all).finish()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_postgres::{Client, Error, Notification};
 
-use crate::binding::Binding;
+use crate::binding::{Binding, Timeout};
 use crate::server::Server;
 use crate::settings::Keeps;
 use crate::statements::Statements;
@@ -21,6 +21,8 @@ pub(crate) struct Session {
     /// Whose tables the server keeps in this connection's memory.
     schemas: HashSet<u64>,
     most_schemas: usize,
+    /// So long may a statement take that says nothing else.
+    limit: Option<Duration>,
     /// So long may what it runs take.
     pub(crate) statement_timeout: Duration,
 }
@@ -81,10 +83,11 @@ impl State {
 }
 
 impl Session {
-    /// It is about to run something for this binding, which may take so long.
-    pub(crate) fn serves(&mut self, binding: &Binding, statement_timeout: Duration) {
+    /// It is about to run something for this binding, for which so much time is left.
+    pub(crate) fn serves(&mut self, binding: &Binding, left: Duration) -> Timeout {
         self.schemas.extend(binding.schema_key());
-        self.statement_timeout = statement_timeout;
+        self.statement_timeout = self.limit.map_or(left, |limit| limit.max(left));
+        Timeout::new(left, self.limit)
     }
 
     pub(crate) fn statements(&self) -> MutexGuard<'_, Statements> {
@@ -112,6 +115,7 @@ impl bb8::ManageConnection for Manager {
 
     async fn connect(&self) -> Result<Session, Error> {
         let wire = self.server.connect().await?;
+        wire.client.batch_execute(&self.server.defaults()).await?;
         Ok(Session {
             client: wire.client,
             state: State::default(),
@@ -119,6 +123,7 @@ impl bb8::ManageConnection for Manager {
             notifications: wire.notifications,
             schemas: HashSet::new(),
             most_schemas: self.keeps.schemas,
+            limit: Some(self.server.statement_timeout),
             statement_timeout: Duration::ZERO,
         })
     }

@@ -17,7 +17,7 @@ pub(crate) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 pub(crate) struct Call<'a> {
     pub(crate) binding: &'a Binding,
     pub(crate) mode: Mode,
-    pub(crate) timeout: Duration,
+    pub(crate) left: Duration,
     pub(crate) sql: &'a str,
     pub(crate) parameters: Parameters<'a>,
     pub(crate) wants: Wants,
@@ -50,21 +50,21 @@ pub(crate) enum Failure {
 impl Session {
     /// One round trip, and one more where the connection has not prepared the statement.
     pub(crate) async fn run(&mut self, call: Call<'_>) -> Result<Answer, Failure> {
-        self.serves(call.binding, call.timeout);
-        match self.attempt(call).await {
+        let timeout = self.serves(call.binding, call.left);
+        let begin = call.binding.begin(call.mode, timeout);
+        match self.attempt(call, &begin).await {
             Err(Failure::Before(error)) if is_stale(&error) => {
                 // The tables changed since it was prepared.
                 self.statements()
                     .forget(call.binding.schema_key(), call.sql);
-                self.attempt(call).await
+                self.attempt(call, &begin).await
             }
             outcome => outcome,
         }
     }
 
-    async fn attempt(&self, call: Call<'_>) -> Result<Answer, Failure> {
+    async fn attempt(&self, call: Call<'_>, begin: &str) -> Result<Answer, Failure> {
         let schema = call.binding.schema_key();
-        let begin = call.binding.begin(call.mode, call.timeout);
         // Cancel safety: what was sent is in flight until it has landed, and whoever lent this
         // connection has it cleaned.
         let known = self.statements().get(schema, call.sql);
@@ -72,7 +72,7 @@ impl Session {
             let flight = self.flight(&prepared);
             let (begun, answer, ended) = tokio::join!(
                 biased;
-                self.client.batch_execute(&begin),
+                self.client.batch_execute(begin),
                 ask(&self.client, &prepared.statement, call),
                 end(&self.client, call.mode),
             );
@@ -82,7 +82,7 @@ impl Session {
         let flight = self.state.flight();
         let (begun, statement) = tokio::join!(
             biased;
-            self.client.batch_execute(&begin),
+            self.client.batch_execute(begin),
             self.client.prepare(call.sql),
         );
         // Prepared in the tenant's name: elsewhere its tables are not found.

@@ -2,16 +2,17 @@
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::tls::{Roots, Verification};
+use crate::tls::{Roots, Verification, connector};
 
 /// Where a server is, and how it is spoken to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) config: Config,
     pub(crate) host: Host,
     pub(crate) port: u16,
-    pub(crate) verification: Verification,
+    pub(crate) tls: MakeRustlsConnect,
 }
 
 /// A URL that does not name a server, without its password.
@@ -35,12 +36,6 @@ pub(crate) enum Fault {
     Parse(#[source] tokio_postgres::Error),
     #[error("cannot set up TLS")]
     Tls(#[source] rustls::Error),
-}
-
-impl InvalidUrl {
-    pub(crate) fn tls(error: rustls::Error) -> Self {
-        Fault::Tls(error).into()
-    }
 }
 
 impl Target {
@@ -73,7 +68,7 @@ impl Target {
             config,
             host,
             port,
-            verification,
+            tls: connector(&verification).map_err(Fault::Tls)?,
         })
     }
 }
@@ -130,7 +125,6 @@ mod tests {
     use tokio_postgres::config::SslMode;
 
     use super::{Target, decoded};
-    use crate::tls::Verification;
 
     #[test]
     fn a_url_says_how_the_server_is_trusted() {
@@ -143,10 +137,11 @@ mod tests {
         ] {
             let target = of(query).unwrap();
             assert_eq!(target.config.get_ssl_mode(), mode, "{query}");
-            assert!(matches!(target.verification, Verification::None), "{query}");
             assert_eq!(target.port, 5_432);
         }
-        let missing = of("?sslmode=verify-full&sslrootcert=%2Fnowhere").unwrap_err();
+        let missing = of("?sslmode=verify-full&sslrootcert=%2Fnowhere")
+            .err()
+            .unwrap();
         assert!(
             missing.to_string().contains("sslrootcert=/nowhere"),
             "{missing}"
@@ -168,7 +163,9 @@ mod tests {
             ),
             ("postgres://u:secret@h:port/d", "cannot read"),
         ] {
-            let error = Target::parse(url).unwrap_err();
+            let Err(error) = Target::parse(url) else {
+                panic!("{url}");
+            };
             let text = format!("{error} {error:?}");
             assert!(text.contains(why), "{url}: {text}");
             assert!(!text.contains("secret"), "{text}");
