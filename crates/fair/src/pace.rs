@@ -37,12 +37,13 @@ impl Pace {
         self.since = None;
     }
 
-    /// How long one slot takes to come back, if that was seen. When none came back for
-    /// longer than usual, it is at least that long.
-    pub(crate) fn interval(&self, now: Instant) -> Option<Duration> {
+    /// How long one slot takes to come back, if that was seen. When none of those out came
+    /// back for longer than all of them usually take, they are that late.
+    pub(crate) fn interval(&self, out: usize, now: Instant) -> Option<Duration> {
         let silence = self
             .since
             .map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        (self.samples > 0).then(|| self.mean.max(silence))
+        let out = u32::try_from(out).unwrap_or(u32::MAX).max(1);
+        (self.samples > 0).then(|| self.mean.max(silence / out))
     }
 }

@@ -96,7 +96,7 @@ impl<W: Default> Turns<W> {
         if self.closed || share.cap() == 0 {
             return None;
         }
-        let interval = self.pace.interval(now)?;
+        let interval = self.pace.interval(self.in_use, now)?;
         if tenant.held >= share.cap() {
             // Only what it gives back itself is for it.
             let part = self.in_use as f64 / tenant.held as f64;

@@ -14,7 +14,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 use towerblock_core::{Reason, Stats as _, TenantId, Value};
 use towerblock_fair::{Acquire, FairSemaphore, Share, Slot};
 
@@ -186,6 +187,28 @@ async fn a_deadline_is_kept_and_one_that_cannot_be_is_refused_at_once() {
     assert!(slots.acquire_before(&a, soon).await.is_err());
     assert_eq!(start.elapsed().as_millis(), 10);
     drop(held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn slots_that_come_back_together_are_not_taken_for_late_in_between() {
+    let slots = slots(20);
+    let a = id("a");
+    let mut tasks = JoinSet::new();
+    for _ in 0..120 {
+        let (slots, a) = (slots.clone(), a.clone());
+        tasks.spawn(async move {
+            for _ in 0..10 {
+                let held = slots.acquire(&a).await.unwrap();
+                sleep(Duration::from_millis(10)).await;
+                drop(held);
+            }
+        });
+    }
+    // Twenty come back each 10 ms: with a hundred waiting it takes some 50 ms to have one.
+    sleep(Duration::from_millis(109)).await;
+    let soon = Instant::now() + Duration::from_millis(200);
+    assert!(slots.acquire_before(&a, soon).await.is_ok());
+    tasks.shutdown().await;
 }
 
 #[tokio::test]
