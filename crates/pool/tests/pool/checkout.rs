@@ -111,6 +111,44 @@ async fn who_gets_none_in_time_is_told_who_has_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_those_who_have_them_the_one_with_most_comes_first_with_its_longest() {
+    let settings = Settings::default().acquire_timeout(10 * MILLI);
+    let pool = pool(&Stub::default(), 3, settings);
+    let (acme, globex) = (tenant("acme"), tenant("globex"));
+    let _one = pool.get(&acme).await.unwrap();
+    let _two = pool.get(&globex).await.unwrap();
+    advance(60 * MILLI).await;
+    let _three = pool.get(&globex).await.unwrap();
+    advance(30 * MILLI).await;
+    let text = pool.get(&acme).await.unwrap_err().to_string();
+    let most = text.find("globex holds 2, one for 100.0ms");
+    let fewer = text.find("acme holds 1, one for 100.0ms");
+    assert!(most.is_some() && most < fewer, "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_would_wait_too_long_for_a_full_pool_is_refused_at_once() {
+    let settings = Settings::default().acquire_timeout(200 * MILLI);
+    let pool = pool(&Stub::default(), 1, settings);
+    let mut tasks = JoinSet::new();
+    for at in [0, 1, 2, 3, 130, 131] {
+        let pool = pool.clone();
+        tasks.spawn(async move {
+            sleep(at * MILLI).await;
+            let held = pool.get(&tenant("acme")).await.unwrap();
+            sleep(60 * MILLI).await;
+            drop(held);
+        });
+    }
+    // Three wait before it, 60 ms each.
+    sleep(135 * MILLI).await;
+    let asked = Instant::now();
+    assert!(pool.get(&tenant("acme")).await.is_err());
+    assert_eq!(asked.elapsed(), Duration::ZERO);
+    tasks.join_all().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn taking_two_where_there_is_one_fails_and_does_not_hang() {
     let pool = pool(&Stub::default(), 1, Settings::default());
     let acme = tenant("acme");

@@ -289,6 +289,7 @@ async fn who_finds_a_dead_connection_is_still_before_those_who_came_later() {
         let (pool, acme, order) = (pool.clone(), acme.clone(), Arc::clone(&order));
         tokio::spawn(async move {
             let got = pool.get(&acme).await.unwrap();
+            assert_eq!(got.number, 2, "the other is broken");
             order.lock().unwrap().push(n);
             sleep(MILLI).await;
             drop(got);
@@ -305,6 +306,27 @@ async fn who_finds_a_dead_connection_is_still_before_those_who_came_later() {
     drop(second);
     sleep(Duration::from_secs(1)).await;
     assert_eq!(*order.lock().unwrap(), [0, 1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_first_connection_in_vain_is_told_that_there_is_none() {
+    let stub = Stub::default();
+    stub.state.hangs.store(true, Ordering::SeqCst);
+    let pool = pool(&stub, 2, Settings::default().acquire_timeout(50 * MILLI));
+    let error = pool.get(&tenant("acme")).await.unwrap_err();
+    assert_eq!(error.rejected().reason(), Reason::Unavailable, "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_long_outage_it_connects_within_a_second() {
+    let stub = Stub::default();
+    stub.state.refuses.store(true, Ordering::SeqCst);
+    let pool = pool(&stub, 1, Settings::default());
+    assert!(pool.get(&tenant("acme")).await.is_err());
+    sleep(Duration::from_secs(600)).await;
+    stub.state.refuses.store(false, Ordering::SeqCst);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(stub.open(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{advance, sleep};
-use towerblock_core::{Reason, Stats};
+use towerblock_core::{Reason, Stats, Value};
 use towerblock_pool::{Aging, Pool, Settings};
 
 use crate::stub::Stub;
@@ -184,4 +184,56 @@ async fn the_numbers_tell_what_is_open_and_what_happened() {
         assert!(seen.iter().any(|seen| seen == line), "{line} in {seen:?}");
     }
     drop(first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_grew_too_old_while_it_was_idle_is_not_handed_out() {
+    let stub = Stub::default();
+    let mut aging = Aging::default();
+    aging.max_lifetime = SECOND / 4;
+    let pool = pool(&stub, 1, Settings::default().aging(aging));
+    sleep(SECOND / 10).await;
+    opened(&pool, 1).await;
+    // Nobody looked at it meanwhile.
+    sleep(SECOND / 2).await;
+    assert_eq!(pool.get(&tenant("acme")).await.unwrap().number, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_passed_its_test_is_kept_and_what_did_not_is_counted() {
+    let stub = Stub::default();
+    let pool = pool(&stub, 1, Settings::default());
+    let acme = tenant("acme");
+    for _ in 0..3 {
+        assert_eq!(pool.get(&acme).await.unwrap().number, 1);
+        sleep(SECOND).await;
+    }
+    assert_eq!(stub.count(|state| &state.tested), 2);
+    pool.get(&acme).await.unwrap().hangs = true;
+    sleep(SECOND).await;
+    assert_eq!(pool.get(&acme).await.unwrap().number, 2);
+    let mut evicted = None;
+    pool.read(&mut |metric, _, value| {
+        if metric.name == "pool_evicted" {
+            evicted = Some(value);
+        }
+    });
+    assert!(matches!(evicted, Some(Value::Count(1))), "{evicted:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manager_that_panics_is_counted_and_survived() {
+    let stub = Stub::default();
+    let pool = pool(&stub, 1, Settings::default());
+    opened(&pool, 1).await;
+    stub.state.panics.store(1, Ordering::SeqCst);
+    sleep(3 * SECOND).await;
+    let mut failed = None;
+    pool.read(&mut |metric, outcome, value| {
+        if (metric.name, outcome) == ("pool_connects", "failed") {
+            failed = Some(value);
+        }
+    });
+    assert!(matches!(failed, Some(Value::Count(1))), "{failed:?}");
+    opened(&pool, 1).await;
 }
