@@ -50,7 +50,8 @@ impl Ask<'_> {
         parameters: Parameters<'_>,
         wants: Wants,
     ) -> Result<Answer, Problem> {
-        let mut loan = tries.lend().await?;
+        let node = tries.node();
+        let mut loan = tries.lend(node).await?;
         let call = Call {
             binding: self.binding,
             mode: self.mode,
@@ -59,9 +60,16 @@ impl Ask<'_> {
             parameters,
             wants,
         };
-        match timeout_at(tries.deadline, loan.run(call)).await {
-            Ok(outcome) => outcome.map_err(Problem::Failed),
-            Err(_) => Err(Problem::Refused(Error::too_late(tries.label))),
+        let run = timeout_at(tries.deadline, loan.run(call));
+        let outcome = match self.mode {
+            Mode::Read => node.unless_away(run).await,
+            // What is under way may have been done: nobody else can tell.
+            Mode::Write => Some(run.await),
+        };
+        match outcome {
+            Some(Ok(outcome)) => outcome.map_err(Problem::Failed),
+            Some(Err(_)) => Err(tries.too_late()),
+            None => Err(tries.away(node)),
         }
     }
 
@@ -90,11 +98,11 @@ impl Ask<'_> {
         tries: &Tries<'_>,
         work: &impl AsyncFn(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<Outcome<T, E>, Problem> {
-        let mut loan = tries.lend().await?;
+        let mut loan = tries.lend(tries.node()).await?;
         let attempt = self.in_transaction(tries, &mut loan, work);
         match timeout_at(tries.deadline, attempt).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(Problem::Refused(Error::too_late(tries.label))),
+            Err(_) => Err(tries.too_late()),
         }
     }
 

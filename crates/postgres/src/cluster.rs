@@ -3,9 +3,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::task::JoinSet;
 
 use crate::binding::Mode;
 use crate::node::Node;
+use crate::probe;
 use crate::server::Role;
 use crate::{Binding, Read, Servers, Settings, Write};
 
@@ -15,6 +17,8 @@ use crate::{Binding, Read, Servers, Settings, Write};
 #[derive(Clone, Debug)]
 pub struct Cluster {
     pub(crate) nodes: Arc<Nodes>,
+    /// They ask the servers how they are, and end with the last clone.
+    _watches: Arc<JoinSet<()>>,
 }
 
 #[derive(Debug)]
@@ -51,8 +55,21 @@ impl Cluster {
             settings,
             turn: AtomicUsize::new(0),
         };
+        let nodes = Arc::new(nodes);
+        let mut watches = JoinSet::new();
+        for (n, node) in nodes.iter().enumerate() {
+            let told = Arc::clone(&nodes);
+            let told = move |sighting| {
+                told.iter()
+                    .nth(n)
+                    .into_iter()
+                    .for_each(|node| node.saw(sighting))
+            };
+            watches.spawn(probe::watch(Arc::clone(&node.server), told));
+        }
         Self {
-            nodes: Arc::new(nodes),
+            nodes,
+            _watches: Arc::new(watches),
         }
     }
 
@@ -82,17 +99,27 @@ impl Nodes {
         [&self.first].into_iter().chain(&self.others)
     }
 
+    /// Where writes go: of servers that take them for themselves, the one on the newest
+    /// timeline, for the others were left behind.
+    pub(crate) fn primary(&self) -> &Node {
+        let primaries = self
+            .iter()
+            .filter(|node| node.server.role.get() == Role::Primary);
+        let newest =
+            primaries.max_by_key(|node| node.sighting().map(|sighting| sighting.position.timeline));
+        newest.unwrap_or(&self.first)
+    }
+
     pub(crate) fn for_mode(&self, mode: Mode) -> &Node {
-        let is = |role| move |node: &&Node| node.server.role.get() == role;
-        let primary = self.iter().find(is(Role::Primary)).unwrap_or(&self.first);
         if mode == Mode::Write {
-            return primary;
+            return self.primary();
         }
-        let standbys: Vec<&Node> = self.iter().filter(is(Role::Standby)).collect();
+        let is_fit = |node: &&Node| node.server.role.get() == Role::Standby && !node.is_away();
+        let standbys: Vec<&Node> = self.iter().filter(is_fit).collect();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let next = turn
             .checked_rem(standbys.len())
             .and_then(|next| standbys.get(next));
-        next.copied().unwrap_or(primary)
+        next.copied().unwrap_or_else(|| self.primary())
     }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use tokio_postgres::error::SqlState;
 use towerblock_core::{Reason, Rejected};
 use towerblock_pool::PoolError;
@@ -5,6 +7,9 @@ use towerblock_pool::PoolError;
 use crate::binding::Mode;
 use crate::fault::{Fault, fault_of};
 use crate::statement::Failure;
+
+/// A server that is away is asked several times in that time whether it is back.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What was asked of the database was not done, or nobody knows whether it was.
 ///
@@ -75,6 +80,12 @@ impl Error {
 
     pub(crate) fn no_connection(label: &'static str, error: &PoolError) -> Self {
         Self::refused(label, error.to_string(), *error.rejected())
+    }
+
+    pub(crate) fn away(label: &'static str, server: &str) -> Self {
+        let rejected = Rejected::new("postgres", Reason::Unavailable);
+        let why = format!("the server {server} is away");
+        Self::refused(label, why, rejected.with_retry_after(RETRY_AFTER))
     }
 
     pub(crate) fn too_late(label: &'static str) -> Self {

@@ -9,6 +9,7 @@ use crate::ask::Ask;
 use crate::binding::Mode;
 use crate::fault::Fault;
 use crate::loan::Loan;
+use crate::node::Node;
 use crate::retry::{ATTEMPTS, Again, again, again_after, pause};
 use crate::statement::Failure;
 
@@ -48,31 +49,46 @@ impl<'a> Tries<'a> {
         }
     }
 
-    /// A connection to a server that will do.
-    pub(crate) async fn lend(&self) -> Result<Loan, Problem> {
+    /// A server that will do, as far as that is known.
+    pub(crate) fn node(&self) -> &'a Node {
         let mode = match self.elsewhere {
             true => Mode::Write,
             false => self.ask.mode,
         };
-        let node = self.ask.nodes.for_mode(mode);
+        self.ask.nodes.for_mode(mode)
+    }
+
+    pub(crate) async fn lend(&self, node: &Node) -> Result<Loan, Problem> {
         let lent = node.lend(self.ask.binding.tenant());
         // Cancel safety: a place in a queue is all that is held here.
-        let lent = timeout_at(self.deadline, lent).await;
-        let lent = lent.map_err(|_| Problem::Refused(Error::too_late(self.label)))?;
-        lent.map_err(|error| {
-            let refused = Error::no_connection(self.label, &error);
-            match error.rejected().reason() {
-                Reason::Unavailable => Problem::Away(refused),
-                _ => Problem::Refused(refused),
+        let lent = timeout_at(self.deadline, node.unless_away(lent)).await;
+        match lent {
+            Ok(Some(Ok(loan))) => Ok(loan),
+            Ok(Some(Err(error))) => {
+                let refused = Error::no_connection(self.label, &error);
+                match error.rejected().reason() {
+                    Reason::Unavailable => Err(Problem::Away(refused)),
+                    _ => Err(Problem::Refused(refused)),
+                }
             }
-        })
+            Ok(None) => Err(self.away(node)),
+            Err(_) => Err(self.too_late()),
+        }
+    }
+
+    pub(crate) fn away(&self, node: &Node) -> Problem {
+        Problem::Away(Error::away(self.label, &node.server.name))
+    }
+
+    pub(crate) fn too_late(&self) -> Problem {
+        Problem::Refused(Error::too_late(self.label))
     }
 
     /// How long the server may take for one statement.
     pub(crate) fn left(&self) -> Result<Duration, Problem> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Problem::Refused(Error::too_late(self.label)));
+            return Err(self.too_late());
         }
         Ok(left.saturating_sub(MARGIN.min(left / 10)))
     }

@@ -7,6 +7,7 @@
 
 mod binding;
 mod cancel;
+mod faults;
 
 use std::num::NonZeroUsize;
 

@@ -1,0 +1,93 @@
+//! What a server says of itself, asked on a connection of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use tokio_postgres::{Client, Error};
+
+use crate::lsn::{Lsn, Position};
+use crate::server::{Role, Server};
+
+const EVERY: Duration = Duration::from_millis(200);
+/// Twice this and [`EVERY`] are less than a second: by then a server that hangs is known to.
+const TIMEOUT: Duration = Duration::from_millis(700);
+
+/// Any user may ask this. A standby says which timeline it receives where it may; otherwise
+/// that of its last checkpoint, which is older if anything.
+const QUESTION: &str = "SELECT pg_is_in_recovery(),
+    (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+        ELSE pg_current_wal_insert_lsn() END)::text,
+    (CASE WHEN pg_is_in_recovery()
+        THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver),
+            (SELECT timeline_id FROM pg_control_checkpoint()))
+        ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int
+        END)::int,
+    (SELECT system_identifier FROM pg_control_system())";
+
+/// What a server said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sighting {
+    pub(crate) role: Role,
+    /// Of a primary, what it has written; of a standby, what it has replayed.
+    pub(crate) position: Position,
+    /// The cluster that it belongs to.
+    pub(crate) cluster: u64,
+}
+
+/// Asks for ever; ends with the cluster.
+pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) + Send) {
+    let mut known = None;
+    loop {
+        // Cancel safety: dropped with its connection, which closes it.
+        let why = match timeout(TIMEOUT, server.connect()).await {
+            Ok(Ok(wire)) => loop {
+                match timeout(TIMEOUT, ask(&wire.client)).await {
+                    Ok(Ok(sighting)) => {
+                        if known != Some(sighting.role) {
+                            let (name, role) = (&*server.name, sighting.role);
+                            tracing::info!(name, ?role, "a server of the database answers");
+                            known = Some(sighting.role);
+                        }
+                        server.role.set(sighting.role);
+                        told(Some(sighting));
+                    }
+                    Ok(Err(error)) => break error.to_string(),
+                    Err(late) => break late.to_string(),
+                }
+                sleep(EVERY).await;
+            },
+            Ok(Err(error)) => error.to_string(),
+            Err(late) => late.to_string(),
+        };
+        told(None);
+        if known.take().is_some() {
+            tracing::warn!(
+                name = &*server.name,
+                why,
+                "a server of the database is away"
+            );
+        }
+        sleep(EVERY).await;
+    }
+}
+
+async fn ask(client: &Client) -> Result<Sighting, Error> {
+    let row = client.query_typed_one(QUESTION, &[]).await?;
+    let (is_standby, lsn) = (
+        row.try_get::<_, bool>(0)?,
+        row.try_get::<_, Option<&str>>(1)?,
+    );
+    let (timeline, cluster) = (row.try_get::<_, i32>(2)?, row.try_get::<_, i64>(3)?);
+    // A standby that has replayed nothing yet has nothing.
+    let lsn = lsn.and_then(|lsn| lsn.parse().ok()).unwrap_or(Lsn(0));
+    Ok(Sighting {
+        role: if is_standby {
+            Role::Standby
+        } else {
+            Role::Primary
+        },
+        position: Position::new(u32::try_from(timeline).unwrap_or_default(), lsn),
+        cluster: u64::from_ne_bytes(cluster.to_ne_bytes()),
+    })
+}

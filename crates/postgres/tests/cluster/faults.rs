@@ -1,0 +1,104 @@
+//! Servers that die, hang, come back and change places.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use towerblock_core::Reason;
+use towerblock_postgres::{Cluster, Error};
+use towerblock_testkit::Postgres;
+
+use crate::{cluster, schema, set_up};
+
+const COUNT: &str = "SELECT count(*) FROM items";
+const ADD: &str = "INSERT INTO items (owner) VALUES (1)";
+
+async fn reads(cluster: &Cluster) -> Result<i64, Error> {
+    let rows = cluster.read(&schema(1)).query("count", COUNT, &[]).await?;
+    Ok(rows[0].get(0))
+}
+
+async fn writes(cluster: &Cluster) -> Result<u64, Error> {
+    cluster.write(&schema(1)).execute("add", ADD, &[]).await
+}
+
+/// How long it takes until it is so.
+async fn until(mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+    let start = Instant::now();
+    while !is_so().await {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        sleep(Duration::from_millis(5)).await;
+    }
+    start.elapsed()
+}
+
+#[tokio::test]
+async fn reads_go_on_without_the_primary_and_writes_are_refused_at_once() {
+    let postgres = Postgres::builder().standbys(1).start().await.unwrap();
+    set_up(&postgres, 1).await;
+    let cluster = cluster(&postgres, 4);
+    assert_eq!(writes(&cluster).await.unwrap(), 1);
+    postgres.caught_up().await.unwrap();
+    for hangs in [true, false] {
+        assert!(reads(&cluster).await.is_ok());
+        if hangs {
+            postgres.primary().pause().await.unwrap();
+        } else {
+            postgres.primary().kill().await.unwrap();
+        }
+        let refused = |outcome: &Result<u64, Error>| {
+            let rejected = outcome.as_ref().err().and_then(Error::rejected);
+            rejected.is_some_and(|rejected| rejected.retry_after().is_some())
+        };
+        // Each is one of many that come: what is sent to a server that hangs is lost.
+        let detected = until(async || {
+            let outcome = timeout(Duration::from_millis(50), writes(&cluster)).await;
+            outcome.is_ok_and(|outcome| refused(&outcome))
+        });
+        let detected = detected.await;
+        assert!(detected < Duration::from_secs(2), "{detected:?}");
+        println!("hangs: {hangs}, writes are refused after {detected:?}");
+        for _ in 0..20 {
+            let start = Instant::now();
+            let error = writes(&cluster).await.unwrap_err();
+            let rejected = error.rejected().unwrap();
+            assert_eq!(rejected.reason(), Reason::Unavailable, "{error}");
+            assert!(rejected.retry_after().is_some(), "{error}");
+            assert!(start.elapsed() < Duration::from_millis(50));
+            assert!(reads(&cluster).await.is_ok());
+        }
+        if hangs {
+            postgres.primary().resume().await.unwrap();
+        } else {
+            postgres.primary().start().await.unwrap();
+        }
+        let back = until(async || writes(&cluster).await.is_ok()).await;
+        println!("back after {back:?}");
+        assert!(back < Duration::from_secs(2), "{back:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_standby_that_is_promoted_takes_the_writes() {
+    let postgres = Postgres::builder().standbys(1).start().await.unwrap();
+    set_up(&postgres, 1).await;
+    let cluster = cluster(&postgres, 4);
+    assert_eq!(writes(&cluster).await.unwrap(), 1);
+    postgres.caught_up().await.unwrap();
+    postgres.primary().kill().await.unwrap();
+    postgres.standbys()[0].promote().await.unwrap();
+    let back = until(async || writes(&cluster).await.is_ok()).await;
+    assert!(back < Duration::from_secs(2), "{back:?}");
+    assert_eq!(reads(&cluster).await.unwrap(), 3);
+    // Back as it was, the old one takes writes as well: they go to the newer.
+    postgres.primary().start().await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(writes(&cluster).await.unwrap(), 1);
+    assert_eq!(
+        postgres.standbys()[0]
+            .sql("SELECT count(*) FROM t000000000001.items")
+            .await
+            .unwrap()
+            .as_deref(),
+        Some("4")
+    );
+}
