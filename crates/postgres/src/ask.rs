@@ -77,11 +77,11 @@ impl Ask<'_> {
     pub(crate) async fn transaction<T, E: From<Error>>(
         self,
         label: &'static str,
-        work: impl AsyncFn(&Transaction<'_>) -> Result<T, E>,
+        work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E> + Clone,
     ) -> Result<T, E> {
         let mut tries = Tries::new(self, label);
         loop {
-            match self.attempt(&tries, &work).await {
+            match self.attempt(&tries, work.clone()).await {
                 Ok(Outcome::Done(outcome)) => return outcome,
                 Ok(Outcome::Undone(error, fault)) => {
                     if !tries.after_fault(fault).await {
@@ -96,7 +96,7 @@ impl Ask<'_> {
     async fn attempt<T, E: From<Error>>(
         self,
         tries: &Tries<'_>,
-        work: &impl AsyncFn(&Transaction<'_>) -> Result<T, E>,
+        work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<Outcome<T, E>, Problem> {
         let mut loan = tries.lend(tries.node()).await?;
         let attempt = self.in_transaction(tries, &mut loan, work);
@@ -110,7 +110,7 @@ impl Ask<'_> {
         self,
         tries: &Tries<'_>,
         loan: &mut Loan,
-        work: &impl AsyncFn(&Transaction<'_>) -> Result<T, E>,
+        work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<Outcome<T, E>, Problem> {
         let before = |error| Problem::Failed(Failure::Before(error));
         let limit = self.nodes.settings.limits.idle_in_transaction;

@@ -63,7 +63,7 @@ impl<'c> Read<'c> {
     pub async fn transaction<T, E: From<Error>>(
         self,
         label: &'static str,
-        work: impl AsyncFn(&Transaction<'_>) -> Result<T, E>,
+        work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E> + Clone,
     ) -> Result<T, E> {
         self.0.transaction(label, work).await
     }

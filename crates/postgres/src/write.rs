@@ -88,7 +88,7 @@ impl<'c> Write<'c> {
     pub async fn transaction<T, E: From<Error>>(
         self,
         label: &'static str,
-        work: impl AsyncFn(&Transaction<'_>) -> Result<T, E>,
+        work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E> + Clone,
     ) -> Result<T, E> {
         self.0.transaction(label, work).await
     }

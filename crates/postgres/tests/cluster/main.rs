@@ -8,6 +8,7 @@
 mod binding;
 mod cancel;
 mod faults;
+mod leaks;
 
 use std::num::NonZeroUsize;
 
