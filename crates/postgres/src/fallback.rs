@@ -31,11 +31,11 @@ struct Recent {
 }
 
 impl Fallback {
-    /// At most `percent` of the reads of the last seconds, and at least ten in a second. More
-    /// than 100 is 100.
+    /// At most `percent` of the reads of the last seconds, and at least ten in a second, fifty
+    /// of which may come at once. 100 or more is all of them.
     pub(crate) fn new(percent: u8) -> Self {
         Self {
-            share: f64::from(percent.min(100)) / 100.0,
+            share: f64::from(percent) / 100.0,
             recent: Mutex::default(),
         }
     }

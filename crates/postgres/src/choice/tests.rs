@@ -186,6 +186,10 @@ fn a_write_on_another_timeline_is_read_from_the_primary() {
         let token = Some(Position::new(timeline, Lsn(1)));
         assert_eq!(outcomes(&replicas, token, now), [Choice::Primary]);
     }
+    // Also when the replica followed, or stayed, where the primary is not.
+    let elsewhere = [with(replica(now, 900), |seen| seen.position.timeline = 2)];
+    let token = Some(Position::new(2, Lsn(1)));
+    assert_eq!(outcomes(&elsewhere, token, now), [Choice::Primary]);
     // Where the primary is not known, the replica's own timeline says it.
     let own = |token| choose(&replicas, None, &demand(Some(token)), 0, now);
     assert_eq!(own(Position::new(2, Lsn(1))), Choice::Primary);

@@ -179,7 +179,7 @@ mod tests {
         assert!(ejection.died(MIDDLE, now) && !ejection.died(MIDDLE, now));
         let later = now + Duration::from_secs(999);
         assert_eq!(ejection.at(later), Health::Dead);
-        assert!(!ejection.failed(MIDDLE, later));
+        assert!((0..9).all(|_| !ejection.failed(MIDDLE, later)));
         assert!(ejection.lives(later) && !ejection.lives(later));
         assert_eq!(weight(&ejection, later), Some(0.1));
         assert_eq!(weight(&ejection, later + RETURN), Some(1.0));
