@@ -62,8 +62,13 @@ pub struct Fleet {
 
 impl Fleet {
     /// Connections that the instances share.
-    pub(crate) const fn available(self) -> usize {
+    const fn available(self) -> usize {
         self.max_connections.saturating_sub(self.reserved)
+    }
+
+    /// Connections that all instances together open at most.
+    pub(crate) const fn most(self) -> usize {
+        self.available() / self.at_once() * self.at_once()
     }
 
     /// Instances that run at the same time, at least 1.
