@@ -225,6 +225,43 @@ mod tests {
         prop::collection::vec((who, 1..5_000_u64), 1..20_000)
     }
 
+    fn tenant(name: impl std::fmt::Display) -> TenantId {
+        TenantId::new(name.to_string()).unwrap()
+    }
+
+    fn seen(sketch: &Sketch, name: &str) -> Option<u64> {
+        let mut entries = sketch.entries().iter();
+        let found = entries.find(|entry| entry.tenant.as_str() == name);
+        found.map(|entry| entry.tally.hold)
+    }
+
+    #[test]
+    fn the_lightest_makes_room() {
+        let mut sketch = Sketch::default();
+        for number in 0..ENTRIES as u64 {
+            sketch.add(&tenant(number), held(5_000 - number));
+        }
+        sketch.add(&tenant("late"), held(1));
+        assert_eq!(seen(&sketch, "late"), Some(1));
+        assert_eq!(seen(&sketch, "1023"), None);
+        assert_eq!(seen(&sketch, "0"), Some(5_000));
+        assert_eq!(seen(&sketch, "1022"), Some(3_978));
+    }
+
+    #[test]
+    fn who_comes_late_and_often_is_not_driven_out_by_those_who_come_once() {
+        let mut sketch = Sketch::default();
+        for number in 0..ENTRIES {
+            sketch.add(&tenant(number), held(10));
+        }
+        for number in 0..20_000 {
+            sketch.add(&tenant("late"), held(1));
+            sketch.add(&tenant(format!("once-{number}")), held(1));
+        }
+        let bound = sketch.total().hold / ENTRIES as u64;
+        assert!(seen(&sketch, "late").is_some_and(|hold| hold + bound >= 20_000));
+    }
+
     proptest! {
         #![proptest_config(proptest::test_runner::Config::with_cases(48))]
 

@@ -155,6 +155,21 @@ fn equals_are_not_accused_nor_is_who_holds_next_to_nothing() {
     assert!((held - 0.6).abs() < 0.01, "200 a second × 3 ms: {held}");
 
     let start = Instant::now();
+    for (secs, seen) in [(10, 0), (19, 0), (60, 1)] {
+        let statistics = Statistics::new(start);
+        for number in 0..10 {
+            let secs = if number == 0 { secs } else { 10 };
+            let (tenant, took) = (tenant(&format!("t{number}")), Duration::from_secs(secs));
+            statistics.record_query("orders.list", Some(&tenant), took, 1, start);
+        }
+        let report = statistics.report(start + Duration::from_secs(60));
+        assert_eq!(
+            report.windows[0].tenants.len(),
+            seen,
+            "{secs} s beside 10 s"
+        );
+    }
+
     let statistics = Statistics::new(start);
     for number in 0..100 {
         let tenant = tenant(&format!("t{number}"));
@@ -200,6 +215,18 @@ fn a_window_forgets_what_it_has_left_behind() {
     close(&connections(240), [0.0, 0.25, 0.25]);
     close(&connections(330), [0.0, 0.1, 60.0 / 330.0]);
     close(&connections(361), [0.0, 0.0, 60.0 / 361.0]);
+}
+
+#[test]
+fn the_first_query_does_not_hold_a_thousand_connections() {
+    let start = Instant::now();
+    let statistics = Statistics::new(start);
+    let acme = tenant("acme");
+    statistics.record_query("orders.list", Some(&acme), 300 * MILLI, 1, start);
+    for window in statistics.report(start + MILLI).windows {
+        assert!((window.connections - 0.3).abs() < 1e-6, "{window:?}");
+        assert_eq!(window.over, MILLI);
+    }
 }
 
 #[test]

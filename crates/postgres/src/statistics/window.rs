@@ -19,6 +19,9 @@ const FAIR: f64 = 2.0;
 /// Connections that a tenant holds on average when it is reported: less hurts nobody.
 const CONNECTIONS: f64 = 0.1;
 
+/// A mean is taken over no less, or the first query would hold a thousand connections.
+const SECOND: Duration = Duration::from_secs(1);
+
 /// What the tenants took over the last minutes. The minute that the window has partly left
 /// behind counts with the part that is still in it. `age`: since the counting began.
 pub(crate) fn window(minutes: &[Arc<Minute>], length: u32, age: Duration) -> Window {
@@ -45,7 +48,7 @@ pub(crate) fn window(minutes: &[Arc<Minute>], length: u32, age: Duration) -> Win
     let whole = Whole {
         total,
         active: active.count().max(1.0),
-        micros: float(micros(over)).max(1.0),
+        micros: float(micros(over.max(SECOND))),
     };
     Window {
         over,
