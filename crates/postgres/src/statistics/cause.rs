@@ -1,4 +1,4 @@
-use crate::statistics::sketch::Tally;
+use crate::statistics::tally::Tally;
 use crate::statistics::window::float;
 
 /// What a tenant does otherwise than the rest, so that it holds connections longer.

@@ -8,6 +8,7 @@ mod report;
 mod sample;
 mod sketch;
 mod slow;
+mod tally;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -24,8 +25,8 @@ pub use self::cause::Cause;
 use self::labels::Labels;
 pub use self::report::{LabelReport, Report, SlowQuery, Spread, TenantLoad, Total, Window};
 pub(crate) use self::sample::{Outcome, Sample};
-use self::sketch::Tally;
 use self::slow::Slow;
+use self::tally::Tally;
 use self::tenants::Tenants;
 use self::window::{WINDOWS, micros, window};
 

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use towerblock_core::TenantId;
 
 use crate::statistics::distinct::Distinct;
-use crate::statistics::sketch::{Entry, Sketch, Tally};
+use crate::statistics::sketch::{Entry, Sketch};
+use crate::statistics::tally::Tally;
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 /// The longest window, and the minute that it has not quite left behind.

@@ -8,7 +8,7 @@ use towerblock_core::TenantId;
 use crate::statistics::cause::Cause;
 use crate::statistics::distinct::Distinct;
 use crate::statistics::report::{TenantLoad, Window};
-use crate::statistics::sketch::Tally;
+use crate::statistics::tally::Tally;
 use crate::statistics::tenants::{MINUTE, Minute};
 
 pub(crate) const WINDOWS: [u32; 3] = [1, 5, 15];
