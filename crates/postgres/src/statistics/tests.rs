@@ -83,6 +83,7 @@ fn each_outcome_is_counted() {
     assert_eq!((label.wait.count, label.execute.count), (5, 4));
     assert_eq!(label.connect.count, 0, "a connection was open");
     assert_eq!((label.total, label.held), (800 * MILLI, 12 * MILLI));
+    assert_eq!(report.slow.len(), 4);
     assert_eq!(report.total.execute, 800 * MILLI);
     assert_eq!((report.total.queries, report.total.slow), (5, 4));
 }

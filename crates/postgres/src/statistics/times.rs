@@ -121,6 +121,9 @@ mod tests {
         assert_eq!(spread.count, 3);
         assert!(near(spread.max, Duration::from_secs(60)), "{spread:?}");
         assert_eq!(times.sum(), Duration::MAX);
+        let mut instant = Times::new();
+        instant.add(Duration::ZERO);
+        assert_eq!(instant.spread().max, Duration::from_micros(1));
         let nothing = Times::new().spread();
         assert_eq!((nothing.count, nothing.max), (0, Duration::ZERO));
     }
