@@ -50,6 +50,11 @@ async fn a_scan_of_a_large_table_is_seen() {
             "select count(*) from shop.orders where note = 'x'",
             vec![orders],
         ),
+        (
+            "select from shop.orders a join shop.orders b using (note)",
+            vec![orders],
+        ),
+        ("select * from shop.orders where id = $1 -- one", vec![]),
         ("select 1", vec![]),
     ] {
         assert_eq!(scans(&client, statement).await, seen, "{statement}");
@@ -87,6 +92,7 @@ async fn nothing_is_run_and_nothing_stays() {
     for statement in [
         "select 1; delete from shop.orders",
         "delete from shop.orders; commit; select $1::int",
+        "select 1; commit; delete from shop.orders; select 1",
         "drop table shop.orders",
         "analyze shop.orders",
         "select * from shop.nothing",
@@ -95,7 +101,7 @@ async fn nothing_is_run_and_nothing_stays() {
         let refused = sequential_scans(&client, statement, &[]).await;
         assert!(refused.is_err(), "{statement}");
     }
-    let forbidden = "create role app; set role app; create temp table own ()";
+    let forbidden = "create role app; grant usage on schema shop to app; set role app";
     client.batch_execute(forbidden).await.unwrap();
     let statement = "select note from shop.orders";
     assert!(sequential_scans(&client, statement, &[]).await.is_err());

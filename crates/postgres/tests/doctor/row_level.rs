@@ -36,11 +36,11 @@ async fn a_table_without_row_level_security_is_seen() {
     let (server, admin) = server().await;
     admin.batch_execute(SET_UP).await.unwrap();
     let app = connect_as(&server, "app").await;
-    let more = "create table shared.open (id int); create table public.open (id int);
+    let more = "create table shared.wide (id int); create table public.open (id int);
         alter table shared.plugins no force row level security";
     admin.batch_execute(more).await.unwrap();
     let seen = [
-        "row-level security is not enabled on shared.open: every tenant sees all its rows",
+        "row-level security is not enabled on shared.wide: every tenant sees all its rows",
         "row-level security is not forced on shared.plugins: its owner keeper sees all its rows",
     ];
     assert_eq!(findings(&app, &shared()).await, seen, "the worse one first");
