@@ -2,10 +2,12 @@
 
 mod ask;
 mod binding;
+mod budget;
 mod cancel;
 mod choice;
 mod clock;
 mod cluster;
+mod doctor;
 mod error;
 mod fallback;
 mod fault;
@@ -24,6 +26,7 @@ mod settings;
 mod standing;
 mod statement;
 mod statements;
+mod statistics;
 mod tls;
 mod token;
 mod token_keys;
@@ -33,12 +36,19 @@ mod url;
 mod write;
 
 pub use self::binding::{Binding, SchemaName};
+pub use self::budget::{Budget, BudgetError, Fleet};
 pub use self::cluster::Cluster;
+pub use self::doctor::{
+    Examination, Finding, Severity, examine, sequential_scans, shares_backends,
+};
 pub use self::error::Error;
 pub use self::layer::{Carrier, ClusterLayer, ResponseFuture, Scope, WithScope};
 pub use self::read::Read;
 pub use self::servers::Servers;
 pub use self::settings::{Keeps, Limits, Settings};
+pub use self::statistics::{
+    Cause, LabelReport, Report, SlowQuery, Spread, Statistics, TenantLoad, Total, Window,
+};
 pub use self::token::ReadToken;
 pub use self::token_keys::{InvalidTokenKeys, TokenKeys};
 pub use self::transaction::Transaction;
