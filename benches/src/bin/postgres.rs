@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, Config, Error, NoTls, Statement};
 use towerblock_core::{BoxError, TenantId};
-use towerblock_postgres::{Binding, Cluster, SchemaName, Servers, Settings};
+use towerblock_postgres::{Binding, Budget, Cluster, SchemaName, Servers, Settings};
 use towerblock_testkit::Postgres;
 
 const CONNECTIONS: u32 = 20;
@@ -94,7 +94,7 @@ fn ours(
     binding: impl Fn(u64) -> Binding + Send + Sync + 'static,
 ) -> Result<Work, BoxError> {
     let connections = usize::try_from(CONNECTIONS)?.try_into()?;
-    let cluster = Cluster::start(Servers::new(url)?, Settings::new(connections));
+    let cluster = Cluster::start(Servers::new(url)?, Settings::new(Budget::fixed(connections)));
     Ok(Arc::new(move |n| {
         let (cluster, binding) = (cluster.clone(), binding(n));
         Box::pin(async move {

@@ -4,9 +4,11 @@ use crate::binding::Mode;
 use crate::cluster::Nodes;
 use crate::fault::Fault;
 use crate::loan::Loan;
+use crate::node::Node;
 use crate::statement::{Answer, Call, Failure, Parameters, Wants, at_commit, end_checked};
+use crate::timing::Timing;
 use crate::tries::{Problem, Tries};
-use crate::{Binding, Error, Transaction};
+use crate::{Binding, Error, Scope, Transaction};
 
 /// Who asks, for what, and until when.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +16,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) nodes: &'a Nodes,
     pub(crate) binding: &'a Binding,
     pub(crate) mode: Mode,
+    pub(crate) scope: Option<&'a Scope>,
     pub(crate) deadline: Option<Instant>,
     /// It may be done twice.
     pub(crate) may_repeat: bool,
@@ -36,7 +39,13 @@ impl Ask<'_> {
     ) -> Result<Answer, Error> {
         let mut tries = Tries::new(self, label);
         loop {
-            match self.once(&tries, sql, parameters, wants).await {
+            let mut timing = Timing::begin(&tries);
+            let outcome = self.once(&tries, &mut timing, sql, parameters, wants);
+            let outcome = outcome.await;
+            let rows = outcome.as_ref().map_or(0, |answer| answer.count);
+            timing.ended(outcome.is_ok(), rows);
+            drop(timing);
+            match outcome {
                 Ok(answer) => return Ok(answer),
                 Err(problem) => tries.after(problem).await?,
             }
@@ -46,12 +55,13 @@ impl Ask<'_> {
     async fn once(
         self,
         tries: &Tries<'_>,
+        timing: &mut Timing<'_>,
         sql: &str,
         parameters: Parameters<'_>,
         wants: Wants,
     ) -> Result<Answer, Problem> {
-        let node = tries.node();
-        let mut loan = tries.lend(node).await?;
+        let (node, mut loan) = tries.lend().await?;
+        timing.lent();
         let call = Call {
             binding: self.binding,
             mode: self.mode,
@@ -60,15 +70,29 @@ impl Ask<'_> {
             parameters,
             wants,
         };
+        let in_flight = node.standing.begin();
         let run = timeout_at(tries.deadline, loan.run(call));
         let outcome = match self.mode {
             Mode::Read => node.unless_away(run).await,
             // What is under way may have been done: nobody else can tell.
             Mode::Write => Some(run.await),
         };
+        drop(in_flight);
         match outcome {
-            Some(Ok(outcome)) => outcome.map_err(Problem::Failed),
-            Some(Err(_)) => Err(tries.too_late()),
+            Some(Ok(outcome)) => {
+                let fault = outcome
+                    .as_ref()
+                    .err()
+                    .map(|failure| failure.fault(self.mode));
+                node.tell(fault, timing.held());
+                let answer = outcome.map_err(Problem::Failed)?;
+                self.wrote(node, answer.lsn.as_deref());
+                Ok(answer)
+            }
+            Some(Err(_)) => {
+                node.tell(Some(Fault::Away), timing.held());
+                Err(tries.too_late())
+            }
             None => Err(tries.away(node)),
         }
     }
@@ -81,7 +105,11 @@ impl Ask<'_> {
     ) -> Result<T, E> {
         let mut tries = Tries::new(self, label);
         loop {
-            match self.attempt(&tries, work.clone()).await {
+            let mut timing = Timing::begin(&tries);
+            let outcome = self.attempt(&tries, &mut timing, work.clone()).await;
+            timing.ended(matches!(outcome, Ok(Outcome::Done(Ok(_)))), 0);
+            drop(timing);
+            match outcome {
                 Ok(Outcome::Done(outcome)) => return outcome,
                 Ok(Outcome::Undone(error, fault)) => {
                     if !tries.after_fault(fault).await {
@@ -96,10 +124,13 @@ impl Ask<'_> {
     async fn attempt<T, E: From<Error>>(
         self,
         tries: &Tries<'_>,
+        timing: &mut Timing<'_>,
         work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<Outcome<T, E>, Problem> {
-        let mut loan = tries.lend(tries.node()).await?;
-        let attempt = self.in_transaction(tries, &mut loan, work);
+        let (node, mut loan) = tries.lend().await?;
+        timing.lent();
+        let _in_flight = node.standing.begin();
+        let attempt = self.in_transaction(tries, timing, node, &mut loan, work);
         match timeout_at(tries.deadline, attempt).await {
             Ok(outcome) => outcome,
             Err(_) => Err(tries.too_late()),
@@ -109,6 +140,8 @@ impl Ask<'_> {
     async fn in_transaction<T, E: From<Error>>(
         self,
         tries: &Tries<'_>,
+        timing: &mut Timing<'_>,
+        node: &Node,
         loan: &mut Loan,
         work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<Outcome<T, E>, Problem> {
@@ -132,10 +165,12 @@ impl Ask<'_> {
 
         let outcome = work(&transaction).await;
         let fault = transaction.fault();
+        timing.executed(transaction.executed());
         let flight = state.flight();
         if outcome.is_ok() && fault.is_none() {
             let ended = end_checked(client, self.mode).await;
-            ended.map_err(|error| Problem::Failed(at_commit(self.mode, error)))?;
+            let lsn = ended.map_err(|error| Problem::Failed(at_commit(self.mode, error)))?;
+            self.wrote(node, lsn.as_deref());
         } else {
             client.batch_execute("ROLLBACK").await.map_err(before)?;
         }
@@ -146,5 +181,13 @@ impl Ask<'_> {
             (Err(error), Some(fault)) => Outcome::Undone(error, fault),
             (outcome, None) => Outcome::Done(outcome),
         })
+    }
+
+    /// Whoever reads in the same scope, or with its token, sees what was written.
+    fn wrote(self, node: &Node, lsn: Option<&str>) {
+        let lsn = lsn.and_then(|lsn| lsn.parse().ok());
+        if let (Some(scope), Some(lsn)) = (self.scope, lsn) {
+            scope.wrote(self.nodes.token(node, lsn));
+        }
     }
 }

@@ -1,15 +1,18 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use crate::binding::Mode;
+use crate::fallback::Fallback;
+use crate::lag::History;
 use crate::node::Node;
-use crate::probe;
+use crate::probe::{self, Sighting};
 use crate::server::Role;
-use crate::{Binding, Read, Servers, Settings, Write};
+use crate::standing::Seen;
+use crate::{Binding, Read, Servers, Settings, Statistics, Write};
 
 /// One primary, its standbys, and the connections to all of them.
 ///
@@ -21,12 +24,19 @@ pub struct Cluster {
     _watches: Arc<JoinSet<()>>,
 }
 
+/// What clones of a cluster share.
 #[derive(Debug)]
 pub(crate) struct Nodes {
-    first: Node,
-    others: Vec<Node>,
+    pub(crate) first: Node,
+    pub(crate) others: Vec<Node>,
     pub(crate) settings: Settings,
-    turn: AtomicUsize,
+    pub(crate) fallback: Fallback,
+    pub(crate) statistics: Statistics,
+    /// The system identifier; 0 until a server has told it.
+    pub(crate) cluster: AtomicU64,
+    /// Tokens that no write of this cluster left.
+    pub(crate) foreign_tokens: AtomicU64,
+    history: Mutex<History>,
 }
 
 impl Cluster {
@@ -52,19 +62,18 @@ impl Cluster {
         let nodes = Nodes {
             first: primary,
             others: replicas.collect(),
+            fallback: Fallback::new(settings.replicas.fallback_percent),
             settings,
-            turn: AtomicUsize::new(0),
+            statistics: Statistics::new(Instant::now()),
+            cluster: AtomicU64::new(0),
+            foreign_tokens: AtomicU64::new(0),
+            history: Mutex::default(),
         };
         let nodes = Arc::new(nodes);
         let mut watches = JoinSet::new();
         for (n, node) in nodes.iter().enumerate() {
             let told = Arc::clone(&nodes);
-            let told = move |sighting| {
-                told.iter()
-                    .nth(n)
-                    .into_iter()
-                    .for_each(|node| node.saw(sighting))
-            };
+            let told = move |sighting| told.saw(n, sighting);
             watches.spawn(probe::watch(Arc::clone(&node.server), told));
         }
         Self {
@@ -85,6 +94,12 @@ impl Cluster {
         Write::new(&self.nodes, binding)
     }
 
+    /// What is known of the queries.
+    #[must_use]
+    pub fn statistics(&self) -> &Statistics {
+        &self.nodes.statistics
+    }
+
     /// Hands out no connection any more, and waits for those in use to come back, but no
     /// longer than `patience`. Returns how many are still in use.
     pub async fn drain(&self, patience: Duration) -> usize {
@@ -99,27 +114,28 @@ impl Nodes {
         [&self.first].into_iter().chain(&self.others)
     }
 
-    /// Where writes go: of servers that take them for themselves, the one on the newest
-    /// timeline, for the others were left behind.
-    pub(crate) fn primary(&self) -> &Node {
-        let primaries = self
-            .iter()
-            .filter(|node| node.server.role.get() == Role::Primary);
-        let newest =
-            primaries.max_by_key(|node| node.sighting().map(|sighting| sighting.position.timeline));
-        newest.unwrap_or(&self.first)
-    }
-
-    pub(crate) fn for_mode(&self, mode: Mode) -> &Node {
-        if mode == Mode::Write {
-            return self.primary();
+    fn saw(&self, n: usize, sighting: Option<Sighting>) {
+        let (Some(node), now) = (self.iter().nth(n), Instant::now()) else {
+            return;
+        };
+        let Some(sighting) = sighting else {
+            node.died(now);
+            return;
+        };
+        self.cluster.store(sighting.cluster, Ordering::Relaxed);
+        let position = sighting.position;
+        let in_recovery = sighting.role == Role::Standby;
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let lag = in_recovery.then(|| history.lag(position, now)).flatten();
+        if std::ptr::eq(node, self.primary()) && !in_recovery {
+            history.saw(position, now);
         }
-        let is_fit = |node: &&Node| node.server.role.get() == Role::Standby && !node.is_away();
-        let standbys: Vec<&Node> = self.iter().filter(is_fit).collect();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let next = turn
-            .checked_rem(standbys.len())
-            .and_then(|next| standbys.get(next));
-        next.copied().unwrap_or_else(|| self.primary())
+        drop(history);
+        node.standing.saw(Seen {
+            at: now,
+            in_recovery,
+            position,
+            lag,
+        });
     }
 }

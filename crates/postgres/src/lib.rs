@@ -19,6 +19,7 @@ mod node;
 mod probe;
 mod read;
 mod retry;
+mod route;
 mod server;
 mod servers;
 mod session;
@@ -27,6 +28,7 @@ mod standing;
 mod statement;
 mod statements;
 mod statistics;
+mod timing;
 mod tls;
 mod token;
 mod token_keys;
@@ -45,7 +47,7 @@ pub use self::error::Error;
 pub use self::layer::{Carrier, ClusterLayer, ResponseFuture, Scope, WithScope};
 pub use self::read::Read;
 pub use self::servers::Servers;
-pub use self::settings::{Keeps, Limits, Settings};
+pub use self::settings::{Keeps, Limits, Replicas, Settings};
 pub use self::statistics::{
     Cause, LabelReport, Report, SlowQuery, Spread, Statistics, TenantLoad, Total, Window,
 };

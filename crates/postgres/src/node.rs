@@ -1,18 +1,21 @@
-use std::mem;
+use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroUsize;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use towerblock_core::TenantId;
 use towerblock_pool::{Pool, PoolError};
 
+use crate::fault::Fault;
 use crate::loan::{Cleaners, Loan};
-use crate::probe::Sighting;
-use crate::server::Server;
+use crate::lsn::Position;
+use crate::server::{Role, Server};
 use crate::session::Manager;
 use crate::settings::Settings;
+use crate::standing::{Health, Standing};
 use crate::url::Target;
 
 /// A server, and the connections to it.
@@ -21,17 +24,9 @@ pub(crate) struct Node {
     pub(crate) server: Arc<Server>,
     pub(crate) pool: Pool<Manager>,
     pub(crate) cleaners: Arc<Cleaners>,
-    seen: Mutex<Seen>,
+    pub(crate) standing: Arc<Standing>,
     /// Rings when it is seen to be away.
     gone: Notify,
-}
-
-/// What was last heard of a server.
-#[derive(Clone, Copy, Debug)]
-enum Seen {
-    Nothing,
-    Here(Sighting),
-    Away,
 }
 
 impl Node {
@@ -52,15 +47,44 @@ impl Node {
             cleaners: Arc::new(Cleaners::new(Arc::clone(&server))),
             server,
             pool,
-            seen: Mutex::new(Seen::Nothing),
+            standing: Arc::default(),
             gone: Notify::new(),
         }
     }
 
-    pub(crate) fn saw(&self, sighting: Option<Sighting>) {
-        let seen = sighting.map_or(Seen::Away, Seen::Here);
-        let was = mem::replace(&mut *self.seen(), seen);
-        if matches!((was, seen), (Seen::Nothing | Seen::Here(_), Seen::Away)) {
+    pub(crate) fn is_away(&self, now: Instant) -> bool {
+        self.standing.candidate(now).health == Health::Dead
+    }
+
+    /// Not necessarily as a primary that others follow.
+    pub(crate) fn takes_writes(&self) -> bool {
+        self.server.role.get() == Role::Primary
+    }
+
+    /// How far it was when it was last asked.
+    pub(crate) fn position(&self, now: Instant) -> Option<Position> {
+        let seen = self.standing.candidate(now).seen;
+        seen.map(|seen| seen.position)
+    }
+
+    /// How a call ended, after so long.
+    pub(crate) fn tell(&self, fault: Option<Fault>, took: Duration) {
+        let now = Instant::now();
+        match fault {
+            Some(Fault::Away) => {
+                let ejected = self.standing.failed(RandomState::new().hash_one(()), now);
+                if ejected {
+                    let name = &*self.server.name;
+                    tracing::warn!(name, "calls to a server of the database fail");
+                }
+            }
+            // An error of a statement is an answer.
+            _ => self.standing.answered(took, now),
+        }
+    }
+
+    pub(crate) fn died(&self, now: Instant) {
+        if self.standing.died(RandomState::new().hash_one(()), now) {
             self.gone.notify_waiters();
         }
     }
@@ -78,26 +102,9 @@ impl Node {
     async fn went_away(&self) {
         let mut gone = pin!(self.gone.notified());
         gone.as_mut().enable();
-        if !self.is_away() {
+        if !self.is_away(Instant::now()) {
             gone.await;
         }
-    }
-
-    /// Whether it did not answer when it was last asked.
-    pub(crate) fn is_away(&self) -> bool {
-        matches!(*self.seen(), Seen::Away)
-    }
-
-    /// What it said when it was last asked.
-    pub(crate) fn sighting(&self) -> Option<Sighting> {
-        match *self.seen() {
-            Seen::Here(sighting) => Some(sighting),
-            Seen::Nothing | Seen::Away => None,
-        }
-    }
-
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection, when it is this tenant's turn.

@@ -38,12 +38,16 @@ pub(crate) struct Sighting {
 /// Asks for ever; ends with the cluster.
 pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) + Send) {
     let mut known = None;
+    let mut timeline = 0;
     loop {
         // Cancel safety: dropped with its connection, which closes it.
         let why = match timeout(TIMEOUT, server.connect()).await {
             Ok(Ok(wire)) => loop {
                 match timeout(TIMEOUT, ask(&wire.client)).await {
-                    Ok(Ok(sighting)) => {
+                    Ok(Ok(mut sighting)) => {
+                        // One that receives nothing tells that of its last checkpoint.
+                        timeline = sighting.position.timeline.max(timeline);
+                        sighting.position.timeline = timeline;
                         if known != Some(sighting.role) {
                             let (name, role) = (&*server.name, sighting.role);
                             tracing::info!(name, ?role, "a server of the database answers");

@@ -5,7 +5,7 @@ use crate::ask::Ask;
 use crate::binding::Mode;
 use crate::cluster::Nodes;
 use crate::statement::{Parameters, Wants};
-use crate::{Binding, Error, Transaction};
+use crate::{Binding, Error, Scope, Transaction};
 
 /// Reads in a tenant's name: see [`Cluster::read`](crate::Cluster::read).
 #[derive(Clone, Copy, Debug)]
@@ -18,12 +18,20 @@ impl<'c> Read<'c> {
             nodes,
             binding,
             mode: Mode::Read,
+            scope: None,
             deadline: None,
             may_repeat: true,
         })
     }
 
-    /// Until when all of it must be done. Default: the limit for a call, from its beginning.
+    /// What this belongs to: its deadline, and what was written before.
+    pub const fn within(mut self, scope: &'c Scope) -> Self {
+        self.0.scope = Some(scope);
+        self
+    }
+
+    /// Until when all of it must be done, if that is sooner. Default: the
+    /// deadline of its scope, or the limit for a call.
     pub const fn before(mut self, deadline: Instant) -> Self {
         self.0.deadline = Some(deadline);
         self

@@ -6,6 +6,8 @@ use std::time::Duration;
 use towerblock_core::TenantId;
 use towerblock_fair::{FairSemaphore, Share};
 
+use crate::Budget;
+
 /// What a [`Cluster`](crate::Cluster) may use, and how long anything may take.
 #[derive(Clone)]
 pub struct Settings {
@@ -14,6 +16,7 @@ pub struct Settings {
     pub(crate) min_idle: usize,
     pub(crate) limits: Limits,
     pub(crate) keeps: Keeps,
+    pub(crate) replicas: Replicas,
     share_of: Option<Arc<dyn Fn(&TenantId) -> Share + Send + Sync>>,
 }
 
@@ -62,24 +65,52 @@ impl Default for Keeps {
     }
 }
 
+/// When replicas are read, and what happens when they are not fit to be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Replicas {
+    /// One that is further behind is not read. Default: 1 s.
+    pub max_lag: Duration,
+    /// A read that must see a write waits so long for a replica to have it, and then goes to
+    /// the primary. Default: 30 ms.
+    pub wait: Duration,
+    /// So many percent of the reads may go to the primary because no replica will do; the
+    /// others are refused, for a primary that takes them all takes no writes any more.
+    /// Default: 20.
+    pub fallback_percent: u8,
+}
+
+impl Default for Replicas {
+    fn default() -> Self {
+        Self {
+            max_lag: Duration::from_secs(1),
+            wait: Duration::from_millis(30),
+            fallback_percent: 20,
+        }
+    }
+}
+
 impl Settings {
-    /// So many connections to the primary at most, and to each replica.
+    /// So many connections to the primary at most, and to each replica; and one more to each
+    /// server, to ask how it is.
     #[must_use]
-    pub fn new(connections: NonZeroUsize) -> Self {
+    pub fn new(budget: Budget) -> Self {
+        let connections = budget.connections();
         Self {
             connections,
             replica_connections: connections,
             min_idle: 0,
             limits: Limits::default(),
             keeps: Keeps::default(),
+            replicas: Replicas::default(),
             share_of: None,
         }
     }
 
     /// Connections to each replica at most. Default: as many as to the primary.
     #[must_use]
-    pub const fn replica_connections(mut self, connections: NonZeroUsize) -> Self {
-        self.replica_connections = connections;
+    pub const fn replica_budget(mut self, budget: Budget) -> Self {
+        self.replica_connections = budget.connections();
         self
     }
 
@@ -101,6 +132,13 @@ impl Settings {
     #[must_use]
     pub const fn keeps(mut self, keeps: Keeps) -> Self {
         self.keeps = keeps;
+        self
+    }
+
+    /// When replicas are read.
+    #[must_use]
+    pub const fn replicas(mut self, replicas: Replicas) -> Self {
+        self.replicas = replicas;
         self
     }
 
@@ -131,6 +169,7 @@ impl fmt::Debug for Settings {
             .field("min_idle", &self.min_idle)
             .field("limits", &self.limits)
             .field("keeps", &self.keeps)
+            .field("replicas", &self.replicas)
             .finish_non_exhaustive()
     }
 }

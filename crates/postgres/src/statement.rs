@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, SimpleQueryMessage, Statement};
 
 use crate::binding::{Binding, Mode};
+use crate::fault::{Fault, fault_of};
+use crate::lsn::Lsn;
 use crate::session::{Flight, Session};
 use crate::statements::Prepared;
+
+/// At a replica that has not replayed what somebody waits for.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
 
 pub(crate) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -47,7 +53,36 @@ pub(crate) enum Failure {
     AtCommit(Error),
 }
 
+impl Failure {
+    pub(crate) fn fault(&self, mode: Mode) -> Fault {
+        match self {
+            Self::Before(error) | Self::AtCommit(error) => fault_of(mode, error),
+        }
+    }
+}
+
 impl Session {
+    /// Whether the server has replayed so much, or does so before `until`.
+    pub(crate) async fn has_replayed(&self, lsn: Lsn, until: Instant) -> bool {
+        let asks = format!("SELECT pg_last_wal_replay_lsn() >= '{lsn}'");
+        loop {
+            let flight = self.state.flight();
+            // Cancel safety: in flight until it is answered.
+            let Ok(answer) = self.client.simple_query(&asks).await else {
+                return false;
+            };
+            flight.landed();
+            let has = answer.iter().any(|message| match message {
+                SimpleQueryMessage::Row(row) => row.get(0) == Some("t"),
+                _ => false,
+            });
+            if has || Instant::now() + BETWEEN_LOOKS >= until {
+                return has;
+            }
+            sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
     /// One round trip, and one more where the connection has not prepared the statement.
     pub(crate) async fn run(&mut self, call: Call<'_>) -> Result<Answer, Failure> {
         let timeout = self.serves(call.binding, call.left);

@@ -97,7 +97,8 @@ impl TokenKeys {
     /// As text for a cookie, a header or a job; `None` when it has expired at `now`.
     pub(crate) fn seal(&self, token: &ReadToken, now: u64) -> Option<String> {
         let key = self.ring.first().filter(|_| now <= token.expires)?;
-        let mut text = token.write();
+        let expires = token.expires.min(now.saturating_add(self.lifetime));
+        let mut text = ReadToken { expires, ..*token }.write();
         let nonce = key.nonce(&text);
         let cipher = &key.cipher;
         let tag = cipher.encrypt_inout_detached(&nonce, &[VERSION], text.as_mut_slice().into());

@@ -1,12 +1,16 @@
 use std::fmt;
 use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use tokio_postgres::{Client, Row};
 
 use crate::binding::Mode;
 use crate::fault::{Fault, fault_of};
-use crate::session::State;
+use crate::session::{Flight, State};
 use crate::statement::Parameters;
 use crate::statements::{Prepared, Statements};
 use crate::tries::Tries;
@@ -23,6 +27,8 @@ pub struct Transaction<'t> {
     state: &'t State,
     /// The first that went wrong.
     fault: Mutex<Option<Fault>>,
+    /// In microseconds.
+    executed: AtomicU64,
 }
 
 impl<'t> Transaction<'t> {
@@ -41,6 +47,7 @@ impl<'t> Transaction<'t> {
             statements,
             state,
             fault: Mutex::new(None),
+            executed: AtomicU64::new(0),
         }
     }
 
@@ -54,13 +61,13 @@ impl<'t> Transaction<'t> {
     /// this transaction: return the error, and it is rolled back, and tried again if that may
     /// help.
     pub async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
-        let flight = self.state.flight();
+        let (flight, began) = (self.state.flight(), Instant::now());
         let rows = async {
             let prepared = self.prepared(sql).await?;
             self.client().query(&prepared.statement, parameters).await
         };
         let rows = rows.await;
-        flight.landed();
+        self.landed(flight, began);
         rows.map_err(|error| self.failed(sql, error))
     }
 
@@ -70,13 +77,13 @@ impl<'t> Transaction<'t> {
     ///
     /// As [`query`](Self::query).
     pub async fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64, Error> {
-        let flight = self.state.flight();
+        let (flight, began) = (self.state.flight(), Instant::now());
         let count = async {
             let prepared = self.prepared(sql).await?;
             self.client().execute(&prepared.statement, parameters).await
         };
         let count = count.await;
-        flight.landed();
+        self.landed(flight, began);
         count.map_err(|error| self.failed(sql, error))
     }
 
@@ -97,6 +104,17 @@ impl<'t> Transaction<'t> {
     /// What went wrong in it, whatever its user made of that.
     pub(crate) fn fault(&self) -> Option<Fault> {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long its statements took.
+    pub(crate) fn executed(&self) -> Duration {
+        Duration::from_micros(self.executed.load(Ordering::Relaxed))
+    }
+
+    fn landed(&self, flight: Flight<'_>, began: Instant) {
+        flight.landed();
+        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.executed.fetch_add(took, Ordering::Relaxed);
     }
 
     async fn prepared(&self, sql: &str) -> Result<Prepared, tokio_postgres::Error> {

@@ -4,14 +4,15 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 use towerblock_core::Reason;
 
-use crate::Error;
 use crate::ask::Ask;
 use crate::binding::Mode;
 use crate::fault::Fault;
 use crate::loan::Loan;
 use crate::node::Node;
 use crate::retry::{ATTEMPTS, Again, again, again_after, pause};
+use crate::route::Route;
 use crate::statement::Failure;
+use crate::{Error, Scope};
 
 /// The server ends a statement before the client gives it up: then its connection is clean.
 const MARGIN: Duration = Duration::from_millis(50);
@@ -34,31 +35,50 @@ pub(crate) enum Problem {
     Refused(Error),
     /// This server cannot be reached.
     Away(Error),
+    /// It has not replayed yet what the reader wrote.
+    Behind,
     Failed(Failure),
 }
 
 impl<'a> Tries<'a> {
     pub(crate) fn new(ask: Ask<'a>, label: &'static str) -> Self {
-        let limit = ask.nodes.settings.limits.call;
+        let limit = Instant::now() + ask.nodes.settings.limits.call;
+        let deadlines = [ask.deadline, ask.scope.map(Scope::deadline)];
+        let deadline = deadlines.into_iter().flatten().min().unwrap_or(limit);
         Self {
             ask,
             label,
-            deadline: ask.deadline.unwrap_or_else(|| Instant::now() + limit),
+            deadline,
             begun: 1,
             elsewhere: false,
         }
     }
 
-    /// A server that will do, as far as that is known.
-    pub(crate) fn node(&self) -> &'a Node {
-        let mode = match self.elsewhere {
-            true => Mode::Write,
-            false => self.ask.mode,
-        };
-        self.ask.nodes.for_mode(mode)
+    /// A connection to a server that will do, and what that reader wrote is there.
+    pub(crate) async fn lend(&self) -> Result<(&'a Node, Loan), Problem> {
+        let Ask { nodes, scope, .. } = self.ask;
+        let token = scope.and_then(Scope::token);
+        let route = nodes.route(self.ask.mode, token, self.elsewhere);
+        let Route { node, must_have } = route.map_err(|rejected| {
+            let why = "no replica will do, and the primary takes no more reads".to_owned();
+            Problem::Refused(Error::refused(self.label, why, rejected))
+        })?;
+        if node.is_away(Instant::now()) {
+            return Err(self.away(node));
+        }
+        let loan = self.lend_of(node).await?;
+        if let Some(position) = must_have {
+            let patience = Instant::now() + nodes.settings.replicas.wait;
+            // Cancel safety: in flight, it is cleaned.
+            let has = loan.has_replayed(position.lsn, patience.min(self.deadline));
+            if !has.await {
+                return Err(Problem::Behind);
+            }
+        }
+        Ok((node, loan))
     }
 
-    pub(crate) async fn lend(&self, node: &Node) -> Result<Loan, Problem> {
+    async fn lend_of(&self, node: &Node) -> Result<Loan, Problem> {
         let lent = node.lend(self.ask.binding.tenant());
         // Cancel safety: a place in a queue is all that is held here.
         let lent = timeout_at(self.deadline, node.unless_away(lent)).await;
@@ -100,6 +120,7 @@ impl<'a> Tries<'a> {
             // Whoever writes can go nowhere else.
             Problem::Away(error) if self.ask.mode == Mode::Write => return Err(error),
             Problem::Away(error) => (Again::Elsewhere, error),
+            Problem::Behind => (Again::Elsewhere, Error::too_late(self.label)),
             Problem::Failed(failure) => (
                 again(&failure, self.ask.mode, self.ask.may_repeat),
                 Error::last(self.label, self.ask.mode, failure),

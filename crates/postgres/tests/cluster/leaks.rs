@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use towerblock_postgres::{Binding, Cluster, Error, Servers, Settings, Transaction};
 use towerblock_testkit::{Postgres, Proxy, poll_times};
 
-use crate::{connections, row_level, schema, set_up};
+use crate::{budget, row_level, schema, set_up};
 
 const TENANTS: u64 = 6;
 const OWNERS: &str = "SELECT owner FROM items";
@@ -40,7 +40,7 @@ async fn no_row_of_another_tenant_is_ever_seen() {
     let port = |port: u16| format!(":{port}/");
     let url = direct.replace(&port(postgres.primary().port()), &port(proxy.addr().port()));
     assert_ne!(url, direct);
-    let cluster = Cluster::start(Servers::new(&url).unwrap(), Settings::new(connections(5)));
+    let cluster = Cluster::start(Servers::new(&url).unwrap(), Settings::new(budget(5)));
     let seen = Arc::new(AtomicUsize::new(0));
     let end = Instant::now() + how_long();
     let mut workers = JoinSet::new();

@@ -9,11 +9,12 @@ mod binding;
 mod cancel;
 mod faults;
 mod leaks;
+mod replicas;
 
 use std::num::NonZeroUsize;
 
 use towerblock_core::TenantId;
-use towerblock_postgres::{Binding, Cluster, SchemaName, Servers, Settings};
+use towerblock_postgres::{Binding, Budget, Cluster, SchemaName, Servers, Settings};
 use towerblock_testkit::Postgres;
 
 const ROLE: &str = "app_tenant";
@@ -30,8 +31,8 @@ fn row_level(key: u64) -> Binding {
     Binding::row_level(&tenant(key), ROLE, key)
 }
 
-fn connections(count: usize) -> NonZeroUsize {
-    NonZeroUsize::new(count).unwrap()
+fn budget(connections: usize) -> Budget {
+    Budget::fixed(NonZeroUsize::new(connections).unwrap())
 }
 
 fn cluster(postgres: &Postgres, size: usize) -> Cluster {
@@ -42,7 +43,7 @@ fn cluster(postgres: &Postgres, size: usize) -> Cluster {
         .fold(servers, |servers, standby| {
             servers.replica(&standby.url()).unwrap()
         });
-    Cluster::start(servers, Settings::new(connections(size)))
+    Cluster::start(servers, Settings::new(budget(size)))
 }
 
 /// Tenants 1 to `tenants`, each with a schema, and with its rows in a table that all share: a

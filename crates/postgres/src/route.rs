@@ -1,0 +1,114 @@
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+use towerblock_core::Rejected;
+
+use crate::ReadToken;
+use crate::binding::Mode;
+use crate::choice::{Choice, Demand, choose};
+use crate::cluster::Nodes;
+use crate::lsn::{Lsn, Position};
+use crate::node::Node;
+use crate::standing::Candidate;
+
+/// Where one attempt goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route<'c> {
+    pub(crate) node: &'c Node,
+    /// It may not have this yet, and is not to be read before it has.
+    pub(crate) must_have: Option<Position>,
+}
+
+impl Nodes {
+    /// Where writes go: of servers that take them for themselves, the one on the newest
+    /// timeline, for the others were left behind.
+    pub(crate) fn primary(&self) -> &Node {
+        let now = Instant::now();
+        let newest = self
+            .iter()
+            .filter(|node| node.takes_writes())
+            .max_by_key(|node| {
+                let timeline = node.position(now).map(|position| position.timeline);
+                (timeline, !node.is_away(now))
+            });
+        newest.unwrap_or(&self.first)
+    }
+
+    /// `token` is what the reader wrote; `elsewhere` says that a replica was tried before.
+    pub(crate) fn route(
+        &self,
+        mode: Mode,
+        token: Option<ReadToken>,
+        elsewhere: bool,
+    ) -> Result<Route<'_>, Rejected> {
+        let (primary, now) = (self.primary(), Instant::now());
+        let to_primary = Route {
+            node: primary,
+            must_have: None,
+        };
+        if mode == Mode::Write || self.others.is_empty() {
+            return Ok(to_primary);
+        }
+        self.fallback.read(now);
+        let others = self.iter().filter(|node| !std::ptr::eq(*node, primary));
+        let (others, candidates): (Vec<&Node>, Vec<Candidate>) = others
+            .map(|node| (node, node.standing.candidate(now)))
+            .unzip();
+        let at = primary.position(now);
+        let demand = self.demand(token, at);
+        let choice = match elsewhere {
+            true => Choice::Primary,
+            false => {
+                let random = RandomState::new().hash_one(());
+                choose(&candidates, at, &demand, random, now)
+            }
+        };
+        let chosen = match choice {
+            Choice::Replica(index) => others.get(index).map(|node| (*node, None)),
+            Choice::WaitFor(index) => others.get(index).map(|node| (*node, demand.token)),
+            Choice::Primary => None,
+        };
+        if let Some((node, must_have)) = chosen {
+            return Ok(Route { node, must_have });
+        }
+        // Where no replica is left, the primary serves alone.
+        let has_replicas = candidates
+            .iter()
+            .any(|candidate| candidate.seen.is_none_or(|seen| seen.in_recovery));
+        // Whoever reads what it wrote is not many: no more than write.
+        if has_replicas && demand.token.is_none() {
+            self.fallback.admit(now)?;
+        }
+        Ok(to_primary)
+    }
+
+    /// How far a write went on this server.
+    pub(crate) fn token(&self, node: &Node, lsn: Lsn) -> ReadToken {
+        let position = node.position(Instant::now());
+        ReadToken {
+            // A timeline that is not known is no replica's.
+            position: Position::new(position.map_or(0, |position| position.timeline), lsn),
+            cluster: self.cluster.load(Ordering::Relaxed),
+            // As late as whoever seals it allows.
+            expires: u64::MAX,
+        }
+    }
+
+    /// What is asked of a replica. A token that cannot be of a write of ours is counted, and
+    /// ignored: who has one may wait for nothing.
+    fn demand(&self, token: Option<ReadToken>, primary: Option<Position>) -> Demand {
+        let cluster = self.cluster.load(Ordering::Relaxed);
+        let is_ours = |token: &ReadToken| [0, cluster].contains(&token.cluster);
+        let ours = token.filter(is_ours);
+        let demand = Demand {
+            max_lag: self.settings.replicas.max_lag,
+            token: ours.map(|token| token.position),
+        };
+        let (demand, is_ahead) = demand.plausible(primary);
+        if is_ahead || ours.is_none() != token.is_none() {
+            self.foreign_tokens.fetch_add(1, Ordering::Relaxed);
+        }
+        demand
+    }
+}

@@ -1,0 +1,92 @@
+//! Reads from replicas that are behind.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use towerblock_postgres::{Cluster, Error, Scope, TokenKeys};
+use towerblock_testkit::Postgres;
+
+use crate::{cluster, schema, set_up};
+
+const COUNT: &str = "SELECT count(*) FROM items";
+const ADD: &str = "INSERT INTO items (owner) VALUES (1)";
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+async fn count(cluster: &Cluster, scope: Option<&Scope>) -> Result<i64, Error> {
+    let binding = schema(1);
+    let read = cluster.read(&binding);
+    let read = match scope {
+        Some(scope) => read.within(scope),
+        None => read,
+    };
+    Ok(read.query("count", COUNT, &[]).await?[0].get(0))
+}
+
+/// 10,000 would take long with a replica that is always late: what matters is each.
+#[tokio::test]
+async fn who_wrote_reads_what_it_wrote_whatever_the_replica_has() {
+    for delay in ["0", "200ms", "2s"] {
+        let postgres = Postgres::builder()
+            .setting("recovery_min_apply_delay", delay)
+            .standbys(1)
+            .start()
+            .await
+            .unwrap();
+        set_up(&postgres, 1).await;
+        let cluster = cluster(&postgres, 4);
+        // It knows its servers.
+        sleep(Duration::from_millis(500)).await;
+        let keys = TokenKeys::new([[7; 32]]).unwrap();
+        let (mut stale, mut written) = (0, 1);
+        let times = if delay == "0" { 500 } else { 40 };
+        for _ in 0..times {
+            let scope = Scope::new(DAY);
+            let binding = schema(1);
+            let write = cluster.write(&binding).within(&scope);
+            write.execute("add", ADD, &[]).await.unwrap();
+            written += 1;
+            assert_eq!(
+                count(&cluster, Some(&scope)).await.unwrap(),
+                written,
+                "{delay}"
+            );
+            // Another request, of the same client or a job.
+            let text = scope.token_text(&keys).unwrap();
+            let later = Scope::new(DAY).with_token_text(&text, &keys);
+            assert_eq!(
+                count(&cluster, Some(&later)).await.unwrap(),
+                written,
+                "{delay}"
+            );
+            if count(&cluster, None).await.unwrap() < written {
+                stale += 1;
+            }
+        }
+        println!("delay {delay}: {stale} of {times} reads without the token are stale");
+        assert!(
+            delay == "0" || delay == "2s" || stale > 0,
+            "the test would not notice"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_replica_that_lags_beyond_the_bound_is_not_read() {
+    let postgres = Postgres::builder()
+        .setting("recovery_min_apply_delay", "4s")
+        .standbys(1)
+        .start()
+        .await
+        .unwrap();
+    set_up(&postgres, 1).await;
+    let cluster = cluster(&postgres, 4);
+    sleep(Duration::from_millis(600)).await;
+    let binding = schema(1);
+    cluster
+        .write(&binding)
+        .execute("add", ADD, &[])
+        .await
+        .unwrap();
+    sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(count(&cluster, None).await.unwrap(), 2);
+}
