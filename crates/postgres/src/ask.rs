@@ -8,7 +8,7 @@ use crate::node::Node;
 use crate::statement::{Answer, Call, Failure, Parameters, Wants, at_commit, end_checked};
 use crate::timing::Timing;
 use crate::tries::{Problem, Tries};
-use crate::{Binding, Error, Scope, Transaction};
+use crate::{Binding, Dedicated, Error, Scope, Transaction};
 
 /// Who asks, for what, and until when.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,39 @@ enum Outcome<T, E> {
     Undone(E, Fault),
 }
 
-impl Ask<'_> {
+impl<'a> Ask<'a> {
+    pub(crate) const fn new(nodes: &'a Nodes, binding: &'a Binding, mode: Mode) -> Self {
+        Self {
+            nodes,
+            binding,
+            mode,
+            scope: None,
+            deadline: None,
+            may_repeat: matches!(mode, Mode::Read),
+        }
+    }
+
+    pub(crate) async fn dedicated(self, label: &'static str) -> Result<Dedicated, Error> {
+        let mut tries = Tries::new(self, label);
+        loop {
+            let problem = match tries.lend().await {
+                Ok((_, loan)) => {
+                    // Whatever becomes of it, nobody else has it afterwards.
+                    loan.state.retire();
+                    let bind = self.binding.for_session();
+                    let bound = loan.client.batch_execute(&bind);
+                    match timeout_at(tries.deadline, bound).await {
+                        Ok(Ok(())) => return Ok(Dedicated::new(loan)),
+                        Ok(Err(error)) => Problem::Failed(Failure::Before(error)),
+                        Err(_) => tries.too_late(),
+                    }
+                }
+                Err(problem) => problem,
+            };
+            tries.after(problem).await?;
+        }
+    }
+
     pub(crate) async fn statement(
         self,
         label: &'static str,

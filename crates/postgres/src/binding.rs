@@ -135,6 +135,13 @@ impl Binding {
         sql
     }
 
+    /// The commands that bind a connection for as long as it lasts, and take it its timeout.
+    pub(crate) fn for_session(&self) -> String {
+        let mut sql = "SET statement_timeout=0".to_owned();
+        self.bind(&mut sql, Timeout(None));
+        sql.replace("SET LOCAL", "SET")
+    }
+
     fn bind(&self, sql: &mut String, timeout: Timeout) {
         if let Some(millis) = timeout.0 {
             let _ = write!(sql, ";SET LOCAL statement_timeout={millis}");

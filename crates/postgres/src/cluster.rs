@@ -6,13 +6,15 @@ use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::ask::Ask;
+use crate::binding::Mode;
 use crate::fallback::Fallback;
 use crate::lag::History;
 use crate::node::Node;
 use crate::probe::{self, Sighting};
 use crate::server::Role;
 use crate::standing::Seen;
-use crate::{Binding, Read, Servers, Settings, Statistics, Write};
+use crate::{Binding, Dedicated, Error, Read, Servers, Settings, Statistics, Write};
 
 /// One primary, its standbys, and the connections to all of them.
 ///
@@ -83,15 +85,31 @@ impl Cluster {
     }
 
     /// Reads in this name, from a replica where one will do.
-    #[must_use]
     pub fn read<'c>(&'c self, binding: &'c Binding) -> Read<'c> {
         Read::new(&self.nodes, binding)
     }
 
     /// Writes, and reads, in this name, on the primary.
-    #[must_use]
     pub fn write<'c>(&'c self, binding: &'c Binding) -> Write<'c> {
         Write::new(&self.nodes, binding)
+    }
+
+    /// A connection to the primary for as long as it is wanted, in this name: with its search
+    /// path, role and settings, which last as long as the connection.
+    ///
+    /// Cancel safety: dropped, it leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// As [`Write::query`].
+    pub async fn dedicated(
+        &self,
+        label: &'static str,
+        binding: &Binding,
+    ) -> Result<Dedicated, Error> {
+        Ask::new(&self.nodes, binding, Mode::Write)
+            .dedicated(label)
+            .await
     }
 
     /// What is known of the queries.

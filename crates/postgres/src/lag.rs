@@ -40,12 +40,6 @@ impl History {
         self.samples.push_back((position.lsn, now));
     }
 
-    /// Where the primary was when it was last seen.
-    pub(crate) fn newest(&self) -> Option<Position> {
-        let (lsn, _) = self.samples.back()?;
-        Some(Position::new(self.timeline, *lsn))
-    }
-
     /// How long ago the primary was first seen past `replay`: zero for a replica that has all
     /// that the primary had when it was last seen. May be short by the time between two looks
     /// at the primary.
@@ -136,10 +130,8 @@ mod tests {
     #[test]
     fn a_new_timeline_begins_a_new_history() {
         let (mut history, now) = history([100, 200, 300]);
-        assert_eq!(history.newest(), Some(at(300)));
         let promoted = Position::new(2, Lsn(250));
         history.saw(promoted, now);
-        assert_eq!(history.newest(), Some(promoted));
         assert_eq!(history.lag(promoted, now), Some(Duration::ZERO));
         assert_eq!(history.lag(at(300), now), None);
         assert_eq!(history.lag(Position::new(2, Lsn(249)), now), None);

@@ -7,6 +7,7 @@ mod cancel;
 mod choice;
 mod clock;
 mod cluster;
+mod dedicated;
 mod doctor;
 mod error;
 mod fallback;
@@ -28,6 +29,7 @@ mod standing;
 mod statement;
 mod statements;
 mod statistics;
+mod status;
 mod timing;
 mod tls;
 mod token;
@@ -40,6 +42,7 @@ mod write;
 pub use self::binding::{Binding, SchemaName};
 pub use self::budget::{Budget, BudgetError, Fleet};
 pub use self::cluster::Cluster;
+pub use self::dedicated::Dedicated;
 pub use self::doctor::{
     Examination, Finding, Severity, examine, sequential_scans, shares_backends,
 };
@@ -51,6 +54,7 @@ pub use self::settings::{Keeps, Limits, Replicas, Settings};
 pub use self::statistics::{
     Cause, LabelReport, Report, SlowQuery, Spread, Statistics, TenantLoad, Total, Window,
 };
+pub use self::status::ServerStatus;
 pub use self::token::ReadToken;
 pub use self::token_keys::{InvalidTokenKeys, TokenKeys};
 pub use self::transaction::Transaction;

@@ -103,7 +103,7 @@ impl Drop for Loan {
         let Some(session) = self.session.take() else {
             return;
         };
-        if !session.state.is_clean() {
+        if !session.state.is_clean() && !session.state.is_retired() {
             self.cleaners.take(session);
         }
     }

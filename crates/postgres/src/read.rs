@@ -14,14 +14,7 @@ pub struct Read<'c>(Ask<'c>);
 
 impl<'c> Read<'c> {
     pub(crate) const fn new(nodes: &'c Nodes, binding: &'c Binding) -> Self {
-        Self(Ask {
-            nodes,
-            binding,
-            mode: Mode::Read,
-            scope: None,
-            deadline: None,
-            may_repeat: true,
-        })
+        Self(Ask::new(nodes, binding, Mode::Read))
     }
 
     /// What this belongs to: its deadline, and what was written before.

@@ -35,6 +35,8 @@ pub(crate) struct State {
     in_transaction: AtomicBool,
     /// Something may stay when the transaction has ended.
     is_marked: AtomicBool,
+    /// To be closed when it comes back.
+    is_retired: AtomicBool,
 }
 
 /// Something that was sent. Dropped before it has landed, it stays in flight.
@@ -60,6 +62,14 @@ impl State {
 
     pub(crate) fn mark(&self) {
         self.is_marked.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn retire(&self) {
+        self.is_retired.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.is_retired.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_in_flight(&self) -> bool {
@@ -134,6 +144,7 @@ impl bb8::ManageConnection for Manager {
 
     fn has_broken(&self, session: &mut Session) -> bool {
         let is_full = session.schemas.len() > session.most_schemas;
-        session.client.is_closed() || !session.state.is_clean() || is_full
+        let state = &session.state;
+        session.client.is_closed() || !state.is_clean() || state.is_retired() || is_full
     }
 }

@@ -9,9 +9,9 @@ use chacha20poly1305::aead::AeadInOut as _;
 use chacha20poly1305::{KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
+use towerblock_core::{Metric, Stats, Value};
 
 use crate::ReadToken;
-use crate::lsn::Position;
 use crate::token;
 
 const LEAST_BYTES: usize = 32;
@@ -85,15 +85,6 @@ impl TokenKeys {
         self.lifetime
     }
 
-    /// The token of a write that went as far as `position`, at `now` in seconds since 1970.
-    pub(crate) const fn token(&self, position: Position, cluster: u64, now: u64) -> ReadToken {
-        ReadToken {
-            position,
-            cluster,
-            expires: now.saturating_add(self.lifetime),
-        }
-    }
-
     /// As text for a cookie, a header or a job; `None` when it has expired at `now`.
     pub(crate) fn seal(&self, token: &ReadToken, now: u64) -> Option<String> {
         let key = self.ring.first().filter(|_| now <= token.expires)?;
@@ -120,18 +111,6 @@ impl TokenKeys {
             return count(&refused.future);
         }
         Some(token)
-    }
-
-    /// How far the write went, if it was one to `cluster`; else counted.
-    pub(crate) fn position(&self, token: &ReadToken, cluster: u64) -> Option<Position> {
-        if token.cluster == cluster {
-            return Some(token.position);
-        }
-        count(&self.refused.other_cluster)
-    }
-
-    pub(crate) fn refused(&self) -> &RefusedTokens {
-        &self.refused
     }
 
     fn unseal(&self, text: &[u8]) -> Option<ReadToken> {
@@ -164,6 +143,51 @@ fn count<T>(counter: &AtomicU64) -> Option<T> {
     None
 }
 
+static REFUSED: Metric = Metric::counter(
+    "postgres_tokens_refused",
+    "tokens",
+    "Read tokens that were not heeded, by reason",
+)
+.labelled("reason");
+static METRICS: &[Metric] = &[REFUSED];
+
+impl Stats for TokenKeys {
+    fn describe(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn read(&self, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {
+        let refused = &self.refused;
+        for (reason, times) in [
+            ("forged", &refused.forged),
+            ("expired", &refused.expired),
+            ("future", &refused.future),
+        ] {
+            sink(
+                &REFUSED,
+                reason,
+                Value::Count(times.load(Ordering::Relaxed)),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+impl TokenKeys {
+    pub(crate) const fn token(
+        &self,
+        position: crate::lsn::Position,
+        cluster: u64,
+        now: u64,
+    ) -> ReadToken {
+        ReadToken {
+            position,
+            cluster,
+            expires: now.saturating_add(self.lifetime),
+        }
+    }
+}
+
 impl fmt::Debug for TokenKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenKeys")
@@ -175,13 +199,12 @@ impl fmt::Debug for TokenKeys {
 
 /// Tokens that were not heeded. None of the numbers orders anything else.
 #[derive(Debug, Default)]
-pub(crate) struct RefusedTokens {
+struct RefusedTokens {
     /// Cut, altered, or sealed by none of our secrets.
-    pub(crate) forged: AtomicU64,
-    pub(crate) expired: AtomicU64,
+    forged: AtomicU64,
+    expired: AtomicU64,
     /// They would live longer than any that was sealed by now.
-    pub(crate) future: AtomicU64,
-    pub(crate) other_cluster: AtomicU64,
+    future: AtomicU64,
 }
 
 /// Two keys of one secret, neither of which tells the other.

@@ -14,14 +14,7 @@ pub struct Write<'c>(Ask<'c>);
 
 impl<'c> Write<'c> {
     pub(crate) const fn new(nodes: &'c Nodes, binding: &'c Binding) -> Self {
-        Self(Ask {
-            nodes,
-            binding,
-            mode: Mode::Write,
-            scope: None,
-            deadline: None,
-            may_repeat: false,
-        })
+        Self(Ask::new(nodes, binding, Mode::Write))
     }
 
     /// What this belongs to: its deadline, and what was written before.

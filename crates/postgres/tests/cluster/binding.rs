@@ -131,3 +131,42 @@ async fn nothing_of_a_tenant_stays_on_a_connection() {
         assert!(clean[0].get::<_, bool>(0), "after {left}");
     }
 }
+
+#[tokio::test]
+async fn a_dedicated_connection_hears_and_is_closed_afterwards() {
+    let postgres = Postgres::builder().start().await.unwrap();
+    set_up(&postgres, 1).await;
+    let cluster = cluster(&postgres, 1);
+    let one = schema(1);
+    let mut dedicated = cluster.dedicated("listen", &one).await.unwrap();
+    let rows = dedicated.query(OWNERS, &[]).await.unwrap();
+    assert_eq!(rows[0].get::<_, i64>(0), 1);
+    dedicated
+        .batch_execute("LISTEN news; SELECT pg_advisory_lock(7)")
+        .await
+        .unwrap();
+    let waits = cluster.read(&one).query("busy", "SELECT 1", &[]).await;
+    assert!(
+        waits.unwrap_err().rejected().is_some(),
+        "it counts as a connection"
+    );
+    postgres
+        .primary()
+        .sql("NOTIFY news, 'hello'")
+        .await
+        .unwrap();
+    assert_eq!(dedicated.notification().await.unwrap().payload(), "hello");
+    drop(dedicated);
+    let locks = "SELECT count(*) FROM pg_locks WHERE locktype LIKE 'advis%'";
+    let locks = cluster.read(&one).query("locks", locks, &[]).await.unwrap();
+    assert_eq!(locks[0].get::<_, i64>(0), 0);
+    let status = cluster.servers()[0];
+    assert_eq!(
+        (status.used, status.open, status.is_primary),
+        (0, 1, Some(true))
+    );
+    assert_eq!(
+        (status.is_away, status.waiting, status.cleaning),
+        (false, 0, 0)
+    );
+}
