@@ -1,0 +1,327 @@
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use towerblock_core::{Metric, Reason, Rejected, Stats, Value};
+
+use crate::counters::{Counters, METRICS};
+use crate::switch::{Admitted, Change, Finished, Mark, Switch};
+use crate::{Permit, Policy, State, Verdict};
+
+/// A circuit around one dependency: who may call it, told by what became of those who did.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use towerblock_breaker::{Circuit, Policy, State};
+/// use towerblock_core::Reason;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), towerblock_core::Rejected> {
+/// let billing = Circuit::new("billing", Policy::in_a_row(3));
+/// for _ in 0..3 {
+///     billing.try_acquire()?.failure();
+/// }
+/// let refused = billing.try_acquire().unwrap_err();
+/// assert_eq!((refused.by(), refused.reason()), ("billing", Reason::CircuitOpen));
+///
+/// // Its first calls after that decide.
+/// tokio::time::advance(Duration::from_secs(5)).await;
+/// for _ in 0..3 {
+///     billing.try_acquire()?.success();
+/// }
+/// assert_eq!(billing.state(), State::Closed);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Clones share the state. Time is tokio's: it follows a runtime whose time is paused, and needs
+/// no runtime otherwise.
+#[derive(Clone)]
+pub struct Circuit {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    name: &'static str,
+    policy: Policy,
+    switch: Switch,
+    epoch: Instant,
+    counters: Counters,
+    transitions: watch::Sender<Transition>,
+}
+
+/// The last change of a circuit's state.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Transition {
+    /// The state before.
+    pub from: State,
+    /// The state now.
+    pub to: State,
+    /// How many changes there were, this one included. A receiver may miss some, and never
+    /// sees them out of order.
+    pub generation: u32,
+}
+
+/// Who was admitted, and since when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    pub(crate) generation: u32,
+    pub(crate) since: Option<Instant>,
+}
+
+impl Circuit {
+    /// A closed one. The name stands in refusals, logs and metrics, and in a
+    /// [`Registry`](crate::Registry).
+    #[must_use]
+    pub fn new(name: &'static str, policy: Policy) -> Self {
+        let transition = Transition {
+            from: State::Closed,
+            to: State::Closed,
+            generation: 0,
+        };
+        let seed = RandomState::new().hash_one(name);
+        let shared = Shared {
+            name,
+            policy,
+            switch: Switch::new(&policy, seed),
+            epoch: Instant::now(),
+            counters: Counters::default(),
+            transitions: watch::Sender::new(transition),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Leave to make one call. Whoever has it says what became of the call, or drops it when
+    /// it is given up.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::CircuitOpen`], with the time until the next probe unless somebody has forced
+    /// the circuit open.
+    pub fn try_acquire(&self) -> Result<Permit, Rejected> {
+        let ticket = self.admit(self.shared.policy.times_abandoned())?;
+        Ok(Permit::new(self.clone(), ticket))
+    }
+
+    /// What it does now. Open is also what a circuit says that would let the next call through
+    /// as a probe.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.shared.switch.word().state()
+    }
+
+    /// The name it was given.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.shared.name
+    }
+
+    /// Lets nobody pass until [`release`](Self::release) or [`force_closed`](Self::force_closed).
+    /// What calls under way still report is ignored.
+    pub fn force_open(&self) {
+        self.tell(self.shared.switch.force(State::ForcedOpen));
+    }
+
+    /// Lets all pass and judges nothing until [`release`](Self::release) or
+    /// [`force_open`](Self::force_open).
+    pub fn force_closed(&self) {
+        self.tell(self.shared.switch.force(State::ForcedClosed));
+    }
+
+    /// Closes a circuit that was forced, with nothing remembered. Any other is left alone.
+    pub fn release(&self) {
+        self.tell(self.shared.switch.force(State::Closed));
+    }
+
+    /// Follows the changes of state.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Transition> {
+        self.shared.transitions.subscribe()
+    }
+
+    /// The refusal that [`try_acquire`](Self::try_acquire) would give now; it admits nobody and
+    /// counts nothing.
+    #[must_use]
+    pub fn refuses(&self) -> Option<Rejected> {
+        let shared = &*self.shared;
+        if shared.switch.passes_all().is_some() {
+            return None;
+        }
+        let left = shared.switch.refuses(&shared.policy, self.millis())?;
+        Some(self.rejected(left))
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.shared.policy
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// Milliseconds since the circuit was made.
+    pub(crate) fn millis(&self) -> u64 {
+        let since = self.shared.epoch.elapsed();
+        since.as_secs() * 1_000 + u64::from(since.subsec_millis())
+    }
+
+    pub(crate) fn admit(&self, timed: bool) -> Result<Ticket, Rejected> {
+        let shared = &*self.shared;
+        let timed = timed || shared.policy.times_all();
+        if let Some(generation) = shared.switch.passes_all() {
+            let since = timed.then(Instant::now);
+            return Ok(Ticket { generation, since });
+        }
+        let generation = match shared.switch.admit(&shared.policy, self.millis()) {
+            Admitted::Passes(generation) => generation,
+            Admitted::Begins(change) => {
+                self.tell(Some(change));
+                change.generation
+            }
+            Admitted::Not(left) => {
+                shared.counters.refused();
+                return Err(self.rejected(left));
+            }
+        };
+        // A probe is always worth the time.
+        let since = Some(Instant::now());
+        Ok(Ticket { generation, since })
+    }
+
+    pub(crate) fn finish(&self, ticket: Ticket, verdict: Verdict) {
+        let slow = || {
+            let since = ticket.since.filter(|_| self.shared.policy.times_all());
+            since.is_some_and(|since| self.shared.policy.is_slow(since.elapsed()))
+        };
+        let mark = match verdict {
+            Verdict::Ignore => Mark::Nothing,
+            Verdict::Success => Mark::Done {
+                failed: false,
+                slow: slow(),
+            },
+            Verdict::Overload {
+                retry_after: Some(wait),
+            } => {
+                // A longer one would be cut anyway; this keeps the sum far from overflow.
+                let wait = wait.min(Duration::from_secs(24 * 60 * 60)).as_millis();
+                let wait = u64::try_from(wait).unwrap_or(u64::MAX);
+                self.shared.switch.ask(self.millis() + wait);
+                self.failed(slow())
+            }
+            Verdict::Failure | Verdict::Overload { retry_after: None } => self.failed(slow()),
+        };
+        self.note(ticket, mark);
+    }
+
+    /// The call did not come to an end.
+    pub(crate) fn abandon(&self, ticket: Ticket) {
+        let policy = &self.shared.policy;
+        let hung = || {
+            let since = ticket.since?;
+            Some(policy.is_hung(since.elapsed()))
+        };
+        // It unwound through whatever holds the permit: it did come to an end.
+        let mark = if std::thread::panicking() || hung().unwrap_or(false) {
+            self.failed(false)
+        } else {
+            Mark::Nothing
+        };
+        self.shared.counters.abandoned();
+        self.note(ticket, mark);
+    }
+
+    /// Opens the circuit, should it be closed.
+    pub(crate) fn failed(&self, slow: bool) -> Mark {
+        self.shared.counters.failed();
+        Mark::Done { failed: true, slow }
+    }
+
+    fn note(&self, ticket: Ticket, mark: Mark) {
+        let shared = &*self.shared;
+        let good = mark
+            == Mark::Done {
+                failed: false,
+                slow: false,
+            };
+        let timeless = good && !shared.policy.window_reads_clock();
+        // A generation has one state: where this one is closed, no time is asked for.
+        let now = if timeless && shared.switch.passes_all() == Some(ticket.generation) {
+            0
+        } else {
+            self.millis()
+        };
+        match shared
+            .switch
+            .finish(&shared.policy, ticket.generation, now, mark)
+        {
+            Finished::Noted => {}
+            Finished::Changed(change) => self.tell(Some(change)),
+            Finished::Stale => shared.counters.stale(),
+        }
+    }
+
+    fn rejected(&self, left: Option<u64>) -> Rejected {
+        let rejected = Rejected::new(self.shared.name, Reason::CircuitOpen);
+        left.map_or(rejected, |left| {
+            rejected.with_retry_after(Duration::from_millis(left))
+        })
+    }
+
+    fn tell(&self, change: Option<Change>) {
+        let Some(Change {
+            from,
+            to,
+            generation,
+        }) = change
+        else {
+            return;
+        };
+        let shared = &*self.shared;
+        tracing::warn!(circuit = shared.name, %from, %to, generation, "circuit changed");
+        if to == State::Open {
+            shared.counters.opened();
+        }
+        let transition = Transition {
+            from,
+            to,
+            generation,
+        };
+        // Whoever was slower to tell must not undo what was told since.
+        shared.transitions.send_if_modified(|last| {
+            let later = generation.wrapping_sub(last.generation) << 1;
+            let news = (1..1 << 31).contains(&later);
+            if news {
+                *last = transition;
+            }
+            news
+        });
+    }
+}
+
+impl fmt::Debug for Circuit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Circuit")
+            .field("name", &self.shared.name)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Stats for Circuit {
+    fn describe(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn read(&self, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {
+        self.shared
+            .counters
+            .read(self.shared.name, self.state(), sink);
+    }
+}
