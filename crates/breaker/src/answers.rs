@@ -59,17 +59,21 @@ mod tests {
         for status in [500, 502, 504] {
             assert_eq!(verdict(status, Some("9")), Verdict::Failure, "{status}");
         }
-        assert_eq!(Responses.classify(&Err::<Response<()>, _>(())), Verdict::Failure);
+        let error = Err::<Response<()>, ()>(());
+        assert_eq!(Responses.classify(&error), Verdict::Failure);
     }
 
     #[test]
     fn a_retry_after_is_honoured_when_it_is_in_seconds() {
-        let seconds = |retry_after| Verdict::Overload {
+        let seconds = |retry_after: Option<u64>| Verdict::Overload {
             retry_after: retry_after.map(Duration::from_secs),
         };
         for status in [429, 503] {
             assert_eq!(verdict(status, Some(" 7 ")), seconds(Some(7)));
-            assert_eq!(verdict(status, Some("99999999999")), seconds(Some(99_999_999_999)));
+            assert_eq!(
+                verdict(status, Some("99999999999")),
+                seconds(Some(99_999_999_999))
+            );
             for unknown in ["Wed, 21 Oct 2026 07:28:00 GMT", "-1", "", "1.5"] {
                 assert_eq!(verdict(status, Some(unknown)), seconds(None));
             }

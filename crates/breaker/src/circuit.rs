@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use towerblock_core::{Metric, Reason, Rejected, Stats, Value};
 
 use crate::counters::{Counters, METRICS};
+use crate::outcome::Outcome;
 use crate::switch::{Admitted, Change, Finished, Mark, Switch};
-use crate::{Permit, Policy, State, Verdict};
+use crate::{Permit, Policy, State};
 
 /// A circuit around one dependency: who may call it, told by what became of those who did.
 ///
@@ -195,52 +196,23 @@ impl Circuit {
         Ok(Ticket { generation, since })
     }
 
-    pub(crate) fn finish(&self, ticket: Ticket, verdict: Verdict) {
-        let slow = || {
-            let since = ticket.since.filter(|_| self.shared.policy.times_all());
-            since.is_some_and(|since| self.shared.policy.is_slow(since.elapsed()))
-        };
-        let mark = match verdict {
-            Verdict::Ignore => Mark::Nothing,
-            Verdict::Success => Mark::Done {
-                failed: false,
-                slow: slow(),
-            },
-            Verdict::Overload {
-                retry_after: Some(wait),
-            } => {
-                // A longer one would be cut anyway; this keeps the sum far from overflow.
-                let wait = wait.min(Duration::from_secs(24 * 60 * 60)).as_millis();
-                let wait = u64::try_from(wait).unwrap_or(u64::MAX);
-                self.shared.switch.ask(self.millis() + wait);
-                self.failed(slow())
-            }
-            Verdict::Failure | Verdict::Overload { retry_after: None } => self.failed(slow()),
-        };
+    pub(crate) fn finish(&self, ticket: Ticket, outcome: Outcome) {
+        if let Some(wait) = outcome.asks_for() {
+            self.shared.switch.ask(self.millis() + wait);
+        }
+        if matches!(outcome, Outcome::Abandoned { .. }) {
+            self.shared.counters.abandoned();
+        }
+        let mark = outcome.mark(&self.shared.policy, ticket.since);
+        if matches!(mark, Mark::Done { failed: true, .. }) {
+            self.shared.counters.failed();
+        }
         self.note(ticket, mark);
     }
 
-    /// The call did not come to an end.
-    pub(crate) fn abandon(&self, ticket: Ticket) {
-        let policy = &self.shared.policy;
-        let hung = || {
-            let since = ticket.since?;
-            Some(policy.is_hung(since.elapsed()))
-        };
-        // It unwound through whatever holds the permit: it did come to an end.
-        let mark = if std::thread::panicking() || hung().unwrap_or(false) {
-            self.failed(false)
-        } else {
-            Mark::Nothing
-        };
-        self.shared.counters.abandoned();
-        self.note(ticket, mark);
-    }
-
-    /// Opens the circuit, should it be closed.
-    pub(crate) fn failed(&self, slow: bool) -> Mark {
-        self.shared.counters.failed();
-        Mark::Done { failed: true, slow }
+    /// Whether its outcome is one of many, and none of the few that decide.
+    pub(crate) fn is_no_probe(&self, ticket: Ticket) -> bool {
+        self.shared.switch.passes_all() == Some(ticket.generation)
     }
 
     fn note(&self, ticket: Ticket, mark: Mark) {
@@ -251,8 +223,8 @@ impl Circuit {
                 slow: false,
             };
         let timeless = good && !shared.policy.window_reads_clock();
-        // A generation has one state: where this one is closed, no time is asked for.
-        let now = if timeless && shared.switch.passes_all() == Some(ticket.generation) {
+        // A generation has one state: where this one is closed, no time need be told.
+        let now = if timeless && self.is_no_probe(ticket) {
             0
         } else {
             self.millis()
@@ -267,7 +239,7 @@ impl Circuit {
         }
     }
 
-    fn rejected(&self, left: Option<u64>) -> Rejected {
+    pub(crate) fn rejected(&self, left: Option<u64>) -> Rejected {
         let rejected = Rejected::new(self.shared.name, Reason::CircuitOpen);
         left.map_or(rejected, |left| {
             rejected.with_retry_after(Duration::from_millis(left))

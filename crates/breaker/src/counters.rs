@@ -76,8 +76,8 @@ static STATE: Metric = Metric::gauge(
     "0 closed, 1 half-open, 2 open, 3 forced open, 4 forced closed",
 )
 .labelled("circuit");
-static OPENED: Metric = Metric::counter("breaker_opened", "", "Times that a circuit has opened")
-    .labelled("circuit");
+static OPENED: Metric =
+    Metric::counter("breaker_opened", "", "Times that a circuit has opened").labelled("circuit");
 static REFUSED: Metric =
     Metric::counter("breaker_refused", "calls", "Calls that a circuit refused").labelled("circuit");
 static FAILED: Metric =

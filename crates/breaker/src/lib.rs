@@ -12,7 +12,9 @@ mod counters;
 mod fallback;
 mod fault;
 mod future;
+mod keyed;
 mod layer;
+mod outcome;
 mod permit;
 mod policy;
 #[cfg(feature = "postgres")]
@@ -40,6 +42,7 @@ pub use self::classify::{Classify, Errors};
 #[cfg(feature = "http")]
 pub use self::fallback::{Fallback, FallbackFuture, FallbackLayer};
 pub use self::fault::{Fault, Faults};
+pub use self::keyed::{Circuits, KeyedPermit};
 #[cfg(feature = "retry")]
 pub use self::retry::{Budgeted, RetryBudgetLayer};
 pub use self::{backoff::Backoff, policy::Policy, probes::Probes, window::Window};

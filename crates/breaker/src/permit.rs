@@ -1,6 +1,7 @@
 use tokio::time::Instant;
 
 use crate::circuit::Ticket;
+use crate::outcome::Outcome;
 use crate::{Circuit, Verdict};
 
 /// Leave to make one call. It reports once: what it was told, or, dropped untold, that the call
@@ -39,7 +40,7 @@ impl Permit {
     /// Tells what became of the call.
     pub fn finish(mut self, verdict: Verdict) {
         if let Some(ticket) = self.ticket.take() {
-            self.circuit.finish(ticket, verdict);
+            self.circuit.finish(ticket, Outcome::Told(verdict));
         }
     }
 
@@ -57,7 +58,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            self.circuit.abandon(ticket);
+            self.circuit.finish(ticket, Outcome::dropped());
         }
     }
 }

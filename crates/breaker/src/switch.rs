@@ -240,16 +240,6 @@ impl Switch {
         next
     }
 
-    /// Opens whatever it has seen, in that generation only.
-    pub(crate) fn trip(&self, policy: &Policy, now: u64) -> Option<Change> {
-        let word = self.word();
-        if word.state() != State::Closed {
-            return None;
-        }
-        let next = self.opened(policy, word, now);
-        self.swap(word, next).then(|| change(word, next)).flatten()
-    }
-
     /// Enters a state that only somebody's word ends, or ends it.
     pub(crate) fn force(&self, state: State) -> Option<Change> {
         loop {

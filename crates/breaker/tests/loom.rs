@@ -58,13 +58,18 @@ fn model(run: impl Fn() + Send + Sync + 'static) {
 
 fn policy() -> Policy {
     let backoff = Backoff::from(Duration::from_secs(1)).jitter_percent(0);
-    Policy::in_a_row(1).backoff(backoff).probes(Probes::calls(2))
+    Policy::in_a_row(1)
+        .backoff(backoff)
+        .probes(Probes::calls(2))
 }
 
 /// Opened at 0, to be probed from 1,000 on.
 fn open(policy: &Policy) -> Arc<Switch> {
     let switch = Switch::new(policy, 7);
-    assert!(matches!(switch.finish(policy, 0, 0, BAD), Finished::Changed(_)));
+    assert!(matches!(
+        switch.finish(policy, 0, 0, BAD),
+        Finished::Changed(_)
+    ));
     Arc::new(switch)
 }
 

@@ -17,7 +17,14 @@ fn a_call_counts_for_the_span_and_no_longer() {
 
 #[test]
 fn after_a_gap_of_any_length_nothing_old_counts() {
-    for gap in [1_000, 10_000, 100 << 16, (100 << 16) + 1, 100 << 32, (100 << 32) + 50] {
+    for gap in [
+        1_000,
+        10_000,
+        100 << 16,
+        (100 << 16) + 1,
+        100 << 32,
+        (100 << 32) + 50,
+    ] {
         let buckets = Buckets::new(1_000, false);
         (0..20).for_each(|n| buckets.record(TAG, 50 * n, true, false));
         assert_eq!(buckets.tally(TAG, 950).failed, 20);

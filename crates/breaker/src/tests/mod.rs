@@ -2,6 +2,7 @@
 
 mod backoff;
 mod buckets;
+mod keyed;
 mod model;
 mod probes;
 mod ring;
@@ -75,8 +76,7 @@ impl Bench {
     }
 
     fn finish(&self, generation: u32, mark: Mark) -> Finished {
-        self.switch
-            .finish(&self.policy, generation, self.now, mark)
+        self.switch.finish(&self.policy, generation, self.now, mark)
     }
 
     /// A call from its beginning to its end; whether it was admitted.

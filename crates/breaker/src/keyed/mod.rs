@@ -1,0 +1,6 @@
+mod circuits;
+mod permit;
+mod shard;
+mod stats;
+
+pub use self::{circuits::Circuits, permit::KeyedPermit};
