@@ -7,6 +7,7 @@ use crate::RetryBudget;
 /// Retries by a policy of tower's, as far as a budget goes.
 ///
 /// ```
+/// use std::cell::Cell;
 /// use std::future::{Ready, ready};
 ///
 /// use tower::retry::Policy;
@@ -29,16 +30,15 @@ use crate::RetryBudget;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let mut tries = 0;
+/// let tries = Cell::new(0);
 /// let mut svc = ServiceBuilder::new()
 ///     .layer(RetryBudgetLayer::new(Again, RetryBudget::default().reserve(2)))
 ///     .service(service_fn(|_: u32| {
-///         tries += 1;
+///         tries.set(tries.get() + 1);
 ///         ready(Err::<(), _>("broken"))
 ///     }));
 /// assert!(svc.ready().await.unwrap().call(7).await.is_err());
-/// drop(svc);
-/// assert_eq!(tries, 3, "the call, and two retries");
+/// assert_eq!(tries.get(), 3, "the call, and two retries");
 /// # }
 /// ```
 ///

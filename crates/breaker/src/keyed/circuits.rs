@@ -215,6 +215,7 @@ impl<K: Clone + Eq + Hash> Circuits<K> {
                 if let Some(wait) = outcome.asks_for() {
                     child.switch.ask(now + wait);
                 }
+                child.seen.store(now, Ordering::Relaxed);
                 child.switch.finish(&shared.policy, generation, now, mark);
             }
             None => {
@@ -264,9 +265,11 @@ impl<K: Clone + Eq + Hash> Shared<K> {
     fn find(&self, key: &K, now: u64) -> Option<Arc<Child>> {
         let hash = self.hasher.hash_one(key);
         let mut shard = self.shard(hash);
+        // Found first: what somebody asks for is not idle.
+        let found = shard.find(hash, key, now);
         let swept = shard.sweep(self.rules(now));
         self.suspects.fetch_sub(swept, Ordering::Release);
-        shard.find(hash, key, now)
+        found
     }
 
     /// The circuit of a key that has failed, should there be room: a call that was let through
@@ -275,10 +278,11 @@ impl<K: Clone + Eq + Hash> Shared<K> {
         // Not under the lock: it is the user's code.
         let owned = key.clone();
         let mut shard = self.shard(hash);
+        let found = shard.find(hash, key, now);
         let swept = shard.sweep(self.rules(now));
         self.suspects.fetch_sub(swept, Ordering::Release);
         let room = (self.capacity / SHARDS).max(1);
-        let child = shard.find(hash, key, now).or_else(|| {
+        let child = found.or_else(|| {
             let child = shard.insert(hash, owned, hash, room, self.rules(now));
             self.suspects
                 .fetch_add(usize::from(child.is_some()), Ordering::Release);
