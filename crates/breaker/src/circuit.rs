@@ -10,7 +10,7 @@ use towerblock_core::{Metric, Reason, Rejected, Stats, Value};
 use crate::counters::{Counters, METRICS};
 use crate::outcome::Outcome;
 use crate::switch::{Admitted, Change, Finished, Mark, Switch};
-use crate::{Permit, Policy, State};
+use crate::{Permit, Policy, State, Verdict};
 
 /// A circuit around one dependency: who may call it, told by what became of those who did.
 ///
@@ -197,6 +197,19 @@ impl Circuit {
     }
 
     pub(crate) fn finish(&self, ticket: Ticket, outcome: Outcome) {
+        let shared = &*self.shared;
+        // Most calls go well, and few policies ask how long that took, or when it was.
+        let well = matches!(outcome, Outcome::Told(Verdict::Success));
+        if well
+            && !shared.policy.reads_clock()
+            && shared.switch.pass(&shared.policy, ticket.generation)
+        {
+            return;
+        }
+        self.finish_timed(ticket, outcome);
+    }
+
+    fn finish_timed(&self, ticket: Ticket, outcome: Outcome) {
         if let Some(wait) = outcome.asks_for() {
             self.shared.switch.ask(self.millis() + wait);
         }
@@ -217,18 +230,7 @@ impl Circuit {
 
     fn note(&self, ticket: Ticket, mark: Mark) {
         let shared = &*self.shared;
-        let good = mark
-            == Mark::Done {
-                failed: false,
-                slow: false,
-            };
-        let timeless = good && !shared.policy.window_reads_clock();
-        // A generation has one state: where this one is closed, no time need be told.
-        let now = if timeless && self.is_no_probe(ticket) {
-            0
-        } else {
-            self.millis()
-        };
+        let now = self.millis();
         match shared
             .switch
             .finish(&shared.policy, ticket.generation, now, mark)

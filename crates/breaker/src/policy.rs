@@ -116,8 +116,8 @@ impl Policy {
     }
 
     /// Whether a success has to know when it was.
-    pub(crate) fn window_reads_clock(&self) -> bool {
-        self.window.is_some_and(|window| window.reads_clock())
+    pub(crate) fn reads_clock(&self) -> bool {
+        self.times_all() || self.window.is_some_and(|window| window.reads_clock())
     }
 
     pub(crate) fn is_slow(&self, time: Duration) -> bool {
