@@ -48,7 +48,8 @@ async fn main() -> Result<(), BoxError> {
         .abandoned_after(Duration::from_millis(20))
         .probes(Probes::calls(2).lease(Duration::from_millis(300)))
         .backoff(backoff);
-    let billing = circuits.add(Circuit::new("billing", policy));
+    let billing = Circuit::new("billing", policy);
+    circuits.add(&billing);
 
     let dependency = Dependency::default();
     let asks = dependency.clone();

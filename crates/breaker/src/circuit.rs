@@ -51,6 +51,10 @@ struct Shared {
     policy: Policy,
     switch: Switch,
     epoch: Instant,
+    /// What the policy says, for it is asked at each call.
+    times_all: bool,
+    times_abandoned: bool,
+    reads_clock: bool,
     counters: Counters,
     transitions: watch::Sender<Transition>,
 }
@@ -91,6 +95,9 @@ impl Circuit {
             policy,
             switch: Switch::new(&policy, seed),
             epoch: Instant::now(),
+            times_all: policy.times_all(),
+            times_abandoned: policy.times_abandoned(),
+            reads_clock: policy.reads_clock(),
             counters: Counters::default(),
             transitions: watch::Sender::new(transition),
         };
@@ -106,8 +113,9 @@ impl Circuit {
     ///
     /// [`Reason::CircuitOpen`], with the time until the next probe unless somebody has forced
     /// the circuit open.
+    #[inline]
     pub fn try_acquire(&self) -> Result<Permit, Rejected> {
-        let ticket = self.admit(self.shared.policy.times_abandoned())?;
+        let ticket = self.admit(self.shared.times_abandoned)?;
         Ok(Permit::new(self.clone(), ticket))
     }
 
@@ -159,8 +167,9 @@ impl Circuit {
         Some(self.rejected(left))
     }
 
-    pub(crate) fn policy(&self) -> &Policy {
-        &self.shared.policy
+    /// Whether a call that is given up may have failed, for the time that it took.
+    pub(crate) fn times_abandoned(&self) -> bool {
+        self.shared.times_abandoned
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -169,18 +178,29 @@ impl Circuit {
 
     /// Milliseconds since the circuit was made.
     pub(crate) fn millis(&self) -> u64 {
-        let since = self.shared.epoch.elapsed();
+        self.millis_at(Instant::now())
+    }
+
+    fn millis_at(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.shared.epoch);
         since.as_secs() * 1_000 + u64::from(since.subsec_millis())
     }
 
+    #[inline]
     pub(crate) fn admit(&self, timed: bool) -> Result<Ticket, Rejected> {
-        let shared = &*self.shared;
-        let timed = timed || shared.policy.times_all();
-        if let Some(generation) = shared.switch.passes_all() {
-            let since = timed.then(Instant::now);
-            return Ok(Ticket { generation, since });
+        match self.shared.switch.passes_all() {
+            Some(generation) => {
+                let since = (timed || self.shared.times_all).then(Instant::now);
+                Ok(Ticket { generation, since })
+            }
+            None => self.admit_one(),
         }
-        let generation = match shared.switch.admit(&shared.policy, self.millis()) {
+    }
+
+    fn admit_one(&self) -> Result<Ticket, Rejected> {
+        let shared = &*self.shared;
+        let now = Instant::now();
+        let generation = match shared.switch.admit(&shared.policy, self.millis_at(now)) {
             Admitted::Passes(generation) => generation,
             Admitted::Begins(change) => {
                 self.tell(Some(change));
@@ -192,53 +212,48 @@ impl Circuit {
             }
         };
         // A probe is always worth the time.
-        let since = Some(Instant::now());
+        let since = Some(now);
         Ok(Ticket { generation, since })
     }
 
+    #[inline]
     pub(crate) fn finish(&self, ticket: Ticket, outcome: Outcome) {
         let shared = &*self.shared;
         // Most calls go well, and few policies ask how long that took, or when it was.
         let well = matches!(outcome, Outcome::Told(Verdict::Success));
-        if well
-            && !shared.policy.reads_clock()
-            && shared.switch.pass(&shared.policy, ticket.generation)
-        {
+        if well && !shared.reads_clock && shared.switch.pass(&shared.policy, ticket.generation) {
             return;
         }
         self.finish_timed(ticket, outcome);
     }
 
     fn finish_timed(&self, ticket: Ticket, outcome: Outcome) {
+        let shared = &*self.shared;
+        let now = Instant::now();
+        let millis = self.millis_at(now);
         if let Some(wait) = outcome.asks_for() {
-            self.shared.switch.ask(self.millis() + wait);
+            shared.switch.ask(millis + wait);
         }
         if matches!(outcome, Outcome::Abandoned { .. }) {
-            self.shared.counters.abandoned();
+            shared.counters.abandoned();
         }
-        let mark = outcome.mark(&self.shared.policy, ticket.since);
+        let mark = outcome.mark(&shared.policy, ticket.since, now);
         if matches!(mark, Mark::Done { failed: true, .. }) {
-            self.shared.counters.failed();
+            shared.counters.failed();
         }
-        self.note(ticket, mark);
-    }
-
-    /// Whether its outcome is one of many, and none of the few that decide.
-    pub(crate) fn is_no_probe(&self, ticket: Ticket) -> bool {
-        self.shared.switch.passes_all() == Some(ticket.generation)
-    }
-
-    fn note(&self, ticket: Ticket, mark: Mark) {
-        let shared = &*self.shared;
-        let now = self.millis();
         match shared
             .switch
-            .finish(&shared.policy, ticket.generation, now, mark)
+            .finish(&shared.policy, ticket.generation, millis, mark)
         {
             Finished::Noted => {}
             Finished::Changed(change) => self.tell(Some(change)),
             Finished::Stale => shared.counters.stale(),
         }
+    }
+
+    /// Whether its outcome is one of many, and none of the few that decide.
+    pub(crate) fn is_no_probe(&self, ticket: Ticket) -> bool {
+        self.shared.switch.passes_all() == Some(ticket.generation)
     }
 
     pub(crate) fn rejected(&self, left: Option<u64>) -> Rejected {

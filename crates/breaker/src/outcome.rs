@@ -33,27 +33,23 @@ impl Outcome {
         u64::try_from(wait.as_millis()).ok()
     }
 
-    /// What it is to a policy, for a call that began then.
-    pub(crate) fn mark(self, policy: &Policy, since: Option<Instant>) -> Mark {
-        let timed = || policy.times_all().then_some(since).flatten();
-        let slow = || timed().is_some_and(|since| policy.is_slow(since.elapsed()));
+    /// What it is to a policy, for a call that began then and ends now.
+    pub(crate) fn mark(self, policy: &Policy, since: Option<Instant>, now: Instant) -> Mark {
+        let took = since.map(|since| now.saturating_duration_since(since));
+        let slow = took.is_some_and(|took| policy.is_slow(took));
         match self {
             Self::Told(Verdict::Success) => Mark::Done {
                 failed: false,
-                slow: slow(),
+                slow,
             },
-            Self::Told(Verdict::Failure | Verdict::Overload { .. }) => Mark::Done {
-                failed: true,
-                slow: slow(),
-            },
+            Self::Told(Verdict::Failure | Verdict::Overload { .. }) => {
+                Mark::Done { failed: true, slow }
+            }
             Self::Told(Verdict::Ignore) => Mark::Nothing,
             Self::Abandoned { panicked } => {
-                let hung = || since.is_some_and(|since| policy.is_hung(since.elapsed()));
-                if panicked || hung() {
-                    Mark::Done {
-                        failed: true,
-                        slow: slow(),
-                    }
+                let hung = took.is_some_and(|took| policy.is_hung(took));
+                if panicked || hung {
+                    Mark::Done { failed: true, slow }
                 } else {
                     Mark::Nothing
                 }

@@ -23,6 +23,7 @@ impl Permit {
     }
 
     /// The dependency did its job; too late, where the policy knows slow calls.
+    #[inline]
     pub fn success(self) {
         self.finish(Verdict::Success);
     }
@@ -38,6 +39,7 @@ impl Permit {
     }
 
     /// Tells what became of the call.
+    #[inline]
     pub fn finish(mut self, verdict: Verdict) {
         if let Some(ticket) = self.ticket.take() {
             self.circuit.finish(ticket, Outcome::Told(verdict));
@@ -49,13 +51,14 @@ impl Permit {
         let Some(ticket) = &mut self.ticket else {
             return;
         };
-        if ticket.since.is_none() && self.circuit.policy().times_abandoned() {
+        if ticket.since.is_none() && self.circuit.times_abandoned() {
             ticket.since = Some(Instant::now());
         }
     }
 }
 
 impl Drop for Permit {
+    #[inline]
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             self.circuit.finish(ticket, Outcome::dropped());

@@ -13,7 +13,8 @@ use crate::counters::METRICS;
 /// use towerblock_breaker::{Circuit, Policy, Registry, State};
 ///
 /// let circuits = Registry::new();
-/// let billing = circuits.add(Circuit::new("billing", Policy::default()));
+/// let billing = Circuit::new("billing", Policy::default());
+/// circuits.add(&billing);
 ///
 /// if let Some(circuit) = circuits.get("billing") {
 ///     circuit.force_open();
@@ -36,10 +37,9 @@ impl Registry {
         Self::default()
     }
 
-    /// Adds a circuit, in the place of one of the same name, and gives it back.
-    pub fn add(&self, circuit: Circuit) -> Circuit {
+    /// Adds a circuit, in the place of one of the same name.
+    pub fn add(&self, circuit: &Circuit) {
         self.circuits().insert(circuit.name(), circuit.clone());
-        circuit
     }
 
     /// The circuit of that name.

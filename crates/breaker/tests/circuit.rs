@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{advance, sleep, timeout};
 use towerblock_breaker::{
-    Backoff, Circuit, Fault, Policy, Probes, Registry, RetryBudget, State, Verdict, Window,
+    Backoff, Circuit, Fault, Permit, Policy, Probes, Registry, RetryBudget, State, Verdict, Window,
 };
 use towerblock_core::{BoxError, Reason, Rejected, Stats, Value};
 
@@ -162,7 +162,7 @@ async fn of_ten_thousand_at_the_deadline_the_probes_pass() {
     }
     let admitted: Vec<_> = storm.join_all().await.into_iter().flatten().collect();
     assert_eq!(admitted.len(), 7);
-    admitted.into_iter().for_each(|permit| permit.success());
+    admitted.into_iter().for_each(Permit::success);
     assert_eq!(circuit.state(), State::Closed);
 }
 
@@ -221,11 +221,12 @@ async fn everything_is_counted() {
 #[test]
 fn a_registry_finds_forces_and_reads_its_circuits_by_name() {
     let circuits = Registry::new();
-    let first = circuits.add(Circuit::new("b", policy()));
-    circuits.add(Circuit::new("a", policy()));
+    let first = Circuit::new("b", policy());
+    circuits.add(&first);
+    circuits.add(&Circuit::new("a", policy()));
     let names: Vec<_> = circuits.list().iter().map(Circuit::name).collect();
     assert_eq!(names, ["a", "b"]);
-    circuits.clone().get("b").unwrap().force_open();
+    circuits.get("b").unwrap().force_open();
     assert_eq!(first.state(), State::ForcedOpen);
     circuits.get("b").unwrap().release();
     assert_eq!(first.state(), State::Closed);

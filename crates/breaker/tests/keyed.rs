@@ -1,10 +1,5 @@
 //! What tenants can rely on who share a dependency.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot be set up should panic"
-)]
-
 use std::time::Duration;
 
 use tokio::time::advance;
@@ -31,7 +26,7 @@ fn circuits<K>() -> Circuits<K> {
 fn fail(circuits: &Circuits<u32>, key: u32) -> bool {
     circuits
         .try_acquire(&key)
-        .map(|permit| permit.failure())
+        .map(towerblock_breaker::KeyedPermit::failure)
         .is_ok()
 }
 

@@ -1,10 +1,5 @@
 //! What a user of the layer can rely on.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot be set up should panic"
-)]
-
 use std::convert::Infallible;
 use std::future::{pending, ready};
 use std::task::Poll;

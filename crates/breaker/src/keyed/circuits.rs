@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use towerblock_core::Rejected;
 
 use super::shard::{Child, Rules, Shard};
@@ -54,6 +55,8 @@ pub struct Circuits<K> {
 pub(crate) struct Shared<K> {
     parent: Circuit,
     policy: Policy,
+    /// Whether each call is, by one policy or the other.
+    timed: bool,
     capacity: usize,
     forget: u64,
     hasher: RandomState,
@@ -94,6 +97,7 @@ impl<K> Circuits<K> {
 
     fn with(parent: Circuit, policy: Policy, capacity: usize, forget: u64) -> Self {
         let shared = Shared {
+            timed: policy.times_abandoned() || policy.times_all() || parent.times_abandoned(),
             parent,
             policy,
             capacity,
@@ -141,10 +145,7 @@ impl<K: Clone + Eq + Hash> Circuits<K> {
     /// As [`Circuit::try_acquire`], of the shared circuit or of the key's.
     pub fn try_acquire<'a>(&'a self, key: &'a K) -> Result<KeyedPermit<'a, K>, Rejected> {
         let shared = &*self.shared;
-        let timed = shared.policy.times_abandoned() || shared.policy.times_all();
-        let ticket = shared
-            .parent
-            .admit(timed || shared.parent.policy().times_abandoned())?;
+        let ticket = shared.parent.admit(shared.timed)?;
         // While nothing fails, this is all.
         if shared.suspects.load(Ordering::Acquire) == 0 {
             return Ok(KeyedPermit::new(self, key, ticket, None));
@@ -186,7 +187,11 @@ impl<K: Clone + Eq + Hash> Circuits<K> {
         outcome: Outcome,
     ) {
         let shared = &*self.shared;
-        let mark = outcome.mark(&shared.policy, ticket.since);
+        let well = matches!(outcome, Outcome::Told(Verdict::Success));
+        if well && child.is_none() && !shared.policy.times_all() {
+            return shared.parent.finish(ticket, outcome);
+        }
+        let mark = outcome.mark(&shared.policy, ticket.since, Instant::now());
         let good = matches!(
             mark,
             Mark::Nothing
