@@ -25,11 +25,13 @@ use tower_resilience_circuitbreaker as resilience;
 use towerblock_breaker::{Backoff, BreakerLayer, Circuit, Circuits, Policy, Probes, Window};
 use towerblock_core::{BoxError, TenantId};
 
+const PEER: &str = "tower-resilience 0.14, rate of 100 calls";
+const ALONE: &str = "a circuit of its own, taken and told";
 const LONG: Duration = Duration::from_secs(3_600);
 const SHORT: Duration = Duration::from_millis(20);
 
 fn main() -> Result<(), BoxError> {
-    compare("a call that succeeds", &calls());
+    compare("a call that succeeds", &calls(), PEER);
     let [ours, peer] = in_a_full_window();
     println!(
         "\nIn a window of 10 s that holds 40,000: ours {ours:.0} ns, tower-resilience {peer:.0} ns"
@@ -41,7 +43,7 @@ fn main() -> Result<(), BoxError> {
     for (subject, nanos) in refusals().iter().zip(alone) {
         println!("| {} | {nanos:.1} ns |", subject.name);
     }
-    compare("a healthy key", &keys()?);
+    compare("a healthy key", &keys()?, ALONE);
 
     println!(
         "\n| after so many successes | failures until it opens: ours | tower-resilience | recloser |"
@@ -160,7 +162,7 @@ fn calls() -> Vec<Subject> {
             "`BreakerLayer`, rate of 10 s",
             layer(Policy::rate(in_10_s)).layer(service_fn(answer)),
         ),
-        service("tower-resilience 0.14, rate of 100 calls", through(peer())),
+        service(PEER, through(peer())),
         service(
             "tower-resilience 0.14, slow calls timed",
             through(peer().slow_call_duration_threshold(slow)),
@@ -234,7 +236,7 @@ fn keys() -> Result<Vec<Subject>, BoxError> {
     };
     let alone = Circuit::new("alone", untimed(Policy::in_a_row(5)));
     Ok(vec![
-        subject("a circuit of its own, taken and told", move || {
+        subject(ALONE, move || {
             alone.try_acquire().expect("closed").success();
         }),
         subject("`Circuits`, nobody suspect, taken and told", move || {
@@ -250,15 +252,17 @@ fn keys() -> Result<Vec<Subject>, BoxError> {
 }
 
 /// Medians of rounds in which all had their turn, in one thread and in two.
-fn compare(title: &str, subjects: &[Subject]) {
+fn compare(title: &str, subjects: &[Subject], beside: &str) {
     println!("\n| {title} | one thread | | two threads at once | |");
     println!("|---|--:|--:|--:|--:|");
     let (alone, together) = (medians(subjects, 1), medians(subjects, 2));
-    let first = |nanos: &[f64]| nanos.first().copied().expect("there are subjects");
+    let place = subjects.iter().position(|subject| subject.name == beside);
+    let first = |nanos: &[f64]| place.and_then(|place| nanos.get(place).copied());
+    let first = |nanos: &[f64]| first(nanos).expect("it is among them");
     for ((subject, one), two) in subjects.iter().zip(&alone).zip(&together) {
         let (of_one, of_two) = (one / first(&alone), two / first(&together));
         let name = subject.name;
-        println!("| {name} | {one:.1} ns | {of_one:.1} × | {two:.0} ns | {of_two:.1} × |");
+        println!("| {name} | {one:.1} ns | {of_one:.2} × | {two:.0} ns | {of_two:.2} × |");
     }
 }
 
