@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use towerblock_core::{Metric, Reason, Rejected, Stats, Value};
+use towerblock_core::{Reason, Rejected};
 
-use crate::counters::{Counters, METRICS};
+use crate::counters::Counters;
+use crate::mark::{Admitted, Change, Finished, Mark};
 use crate::outcome::Outcome;
-use crate::switch::{Admitted, Change, Finished, Mark, Switch};
-use crate::{Permit, Policy, State, Verdict};
+use crate::switch::Switch;
+use crate::{Permit, Policy, State, Transition, Verdict};
 
 /// A circuit around one dependency: who may call it, told by what became of those who did.
 ///
@@ -57,19 +58,6 @@ struct Shared {
     reads_clock: bool,
     counters: Counters,
     transitions: watch::Sender<Transition>,
-}
-
-/// The last change of a circuit's state.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Transition {
-    /// The state before.
-    pub from: State,
-    /// The state now.
-    pub to: State,
-    /// How many changes there were, this one included. A receiver may miss some, and never
-    /// sees them out of order.
-    pub generation: u32,
 }
 
 /// Who was admitted, and since when.
@@ -300,17 +288,5 @@ impl fmt::Debug for Circuit {
             .field("name", &self.shared.name)
             .field("state", &self.state())
             .finish_non_exhaustive()
-    }
-}
-
-impl Stats for Circuit {
-    fn describe(&self) -> &'static [Metric] {
-        METRICS
-    }
-
-    fn read(&self, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {
-        self.shared
-            .counters
-            .read(self.shared.name, self.state(), sink);
     }
 }

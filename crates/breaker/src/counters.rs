@@ -1,8 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use towerblock_core::{Metric, Value};
+use towerblock_core::{Metric, Stats, Value};
 
-use crate::State;
+use crate::{Circuit, State};
 
 /// None of them orders anything else.
 #[derive(Debug, Default)]
@@ -43,12 +43,7 @@ impl Counters {
         self.degraded.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn read(
-        &self,
-        name: &str,
-        state: State,
-        sink: &mut dyn FnMut(&'static Metric, &str, Value),
-    ) {
+    fn read(&self, name: &str, state: State, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {
         let level = match state {
             State::Closed => 0.0,
             State::HalfOpen => 1.0,
@@ -67,6 +62,16 @@ impl Counters {
         ] {
             sink(metric, name, Value::Count(counter.load(Ordering::Relaxed)));
         }
+    }
+}
+
+impl Stats for Circuit {
+    fn describe(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn read(&self, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {
+        self.counters().read(self.name(), self.state(), sink);
     }
 }
 

@@ -49,6 +49,7 @@ mod fault;
 mod future;
 mod keyed;
 mod layer;
+mod mark;
 mod outcome;
 mod permit;
 mod policy;
@@ -65,6 +66,7 @@ mod sync;
 mod tagged;
 #[cfg(test)]
 mod tests;
+mod transition;
 mod verdict;
 mod window;
 mod word;
@@ -72,7 +74,7 @@ mod word;
 #[cfg(feature = "http")]
 pub use self::answers::Responses;
 pub use self::budget::RetryBudget;
-pub use self::circuit::{Circuit, Transition};
+pub use self::circuit::Circuit;
 pub use self::classify::{Classify, Errors};
 #[cfg(feature = "http")]
 pub use self::fallback::{Fallback, FallbackFuture, FallbackLayer};
@@ -82,4 +84,5 @@ pub use self::keyed::{Circuits, KeyedPermit};
 pub use self::retry::{Budgeted, RetryBudgetLayer};
 pub use self::{backoff::Backoff, policy::Policy, probes::Probes, window::Window};
 pub use self::{future::ResponseFuture, layer::BreakerLayer, service::Breaker};
-pub use self::{permit::Permit, registry::Registry, verdict::Verdict, word::State};
+pub use self::{permit::Permit, registry::Registry, verdict::Verdict};
+pub use self::{transition::Transition, word::State};

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::switch::Mark;
+use crate::mark::Mark;
 use crate::{Policy, Verdict};
 
 /// How a call has ended.

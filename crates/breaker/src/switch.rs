@@ -1,3 +1,4 @@
+use crate::mark::{Admitted, Change, Finished, Mark};
 use crate::policy::Policy;
 use crate::sync::{AtomicU64, Ordering};
 use crate::tagged::Tagged;
@@ -20,40 +21,6 @@ pub(crate) struct Switch {
     streak: Tagged,
     samples: Option<Samples>,
     seed: u64,
-}
-
-/// What became of a call.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Mark {
-    Nothing,
-    Done { failed: bool, slow: bool },
-}
-
-/// A generation that has begun.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Change {
-    pub(crate) from: State,
-    pub(crate) to: State,
-    pub(crate) generation: u32,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Admitted {
-    /// In that generation.
-    Passes(u32),
-    /// As the first probe.
-    Begins(Change),
-    /// For so many milliseconds, when that is known.
-    Not(Option<u64>),
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Finished {
-    /// It changed nothing.
-    Noted,
-    Changed(Change),
-    /// It belonged to an earlier generation.
-    Stale,
 }
 
 impl Switch {

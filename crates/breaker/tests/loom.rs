@@ -12,6 +12,8 @@
 mod backoff;
 #[path = "../src/buckets.rs"]
 mod buckets;
+#[path = "../src/mark.rs"]
+mod mark;
 #[path = "../src/policy.rs"]
 mod policy;
 #[path = "../src/probes.rs"]
@@ -35,7 +37,8 @@ use std::time::Duration;
 use loom::sync::Arc;
 use loom::thread;
 
-use self::switch::{Admitted, Change, Finished, Mark, Switch};
+use self::mark::{Admitted, Change, Finished, Mark};
+use self::switch::Switch;
 pub(crate) use self::{
     backoff::Backoff, policy::Policy, probes::Probes, window::Window, word::State,
 };

@@ -1,20 +1,18 @@
 use std::fmt;
-use std::hash::{BuildHasher, Hash, RandomState};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use towerblock_core::Rejected;
 
-use super::shard::{Child, Rules, Shard};
+use super::shard::Child;
+use super::suspects::Suspects;
 use crate::circuit::Ticket;
+use crate::mark::{Admitted, Mark};
 use crate::outcome::Outcome;
-use crate::switch::{Admitted, Mark};
 use crate::{Circuit, KeyedPermit, Policy, State, Verdict};
-
-/// So that two threads seldom meet, whichever keys they serve.
-const SHARDS: usize = 16;
 
 /// A circuit for each key, such as a tenant, beside one for the dependency that they share.
 ///
@@ -57,12 +55,7 @@ pub(crate) struct Shared<K> {
     policy: Policy,
     /// Whether each call is, by one policy or the other.
     timed: bool,
-    capacity: usize,
-    forget: u64,
-    hasher: RandomState,
-    shards: [Mutex<Shard<K>>; SHARDS],
-    /// Entries in all shards.
-    suspects: AtomicUsize,
+    pub(crate) suspects: Suspects<K>,
     /// The hash of the key that failed last.
     failed_last: AtomicU64,
     pub(super) refused: AtomicU64,
@@ -80,8 +73,13 @@ impl<K> Circuits<K> {
     /// is taken along from before. Default: 65,536.
     #[must_use]
     pub fn capacity(self, keys: usize) -> Self {
-        let Shared { policy, forget, .. } = *self.shared;
-        Self::with(self.shared.parent.clone(), policy, keys, forget)
+        let Shared {
+            parent,
+            policy,
+            suspects,
+            ..
+        } = &*self.shared;
+        Self::with(parent.clone(), *policy, keys, suspects.forget)
     }
 
     /// Forgets a key that nobody asked for in so long, unless it is open. Nothing is taken along
@@ -89,10 +87,13 @@ impl<K> Circuits<K> {
     #[must_use]
     pub fn forget_after(self, quiet: Duration) -> Self {
         let Shared {
-            policy, capacity, ..
-        } = *self.shared;
+            parent,
+            policy,
+            suspects,
+            ..
+        } = &*self.shared;
         let quiet = u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX);
-        Self::with(self.shared.parent.clone(), policy, capacity, quiet)
+        Self::with(parent.clone(), *policy, suspects.capacity, quiet)
     }
 
     fn with(parent: Circuit, policy: Policy, capacity: usize, forget: u64) -> Self {
@@ -100,11 +101,7 @@ impl<K> Circuits<K> {
             timed: policy.times_abandoned() || policy.times_all() || parent.times_abandoned(),
             parent,
             policy,
-            capacity,
-            forget,
-            hasher: RandomState::new(),
-            shards: std::array::from_fn(|_| Mutex::default()),
-            suspects: AtomicUsize::new(0),
+            suspects: Suspects::new(policy, capacity, forget),
             failed_last: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             overflown: AtomicU64::new(0),
@@ -123,7 +120,7 @@ impl<K> Circuits<K> {
     /// Keys that are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shared.suspects.load(Ordering::Relaxed)
+        self.shared.suspects.len()
     }
 
     /// Whether none is.
@@ -147,11 +144,11 @@ impl<K: Clone + Eq + Hash> Circuits<K> {
         let shared = &*self.shared;
         let ticket = shared.parent.admit(shared.timed)?;
         // While nothing fails, this is all.
-        if shared.suspects.load(Ordering::Acquire) == 0 {
+        if shared.suspects.len() == 0 {
             return Ok(KeyedPermit::new(self, key, ticket, None));
         }
         let now = shared.parent.millis();
-        let Some(child) = shared.find(key, now) else {
+        let Some(child) = shared.suspects.find(key, now) else {
             return Ok(KeyedPermit::new(self, key, ticket, None));
         };
         let generation = match child.switch.admit(&shared.policy, now) {
@@ -175,7 +172,7 @@ impl<K: Clone + Eq + Hash> Circuits<K> {
     /// What the circuit of that key does; closed, where it is not remembered.
     #[must_use]
     pub fn state(&self, key: &K) -> State {
-        let found = self.shared.find(key, self.shared.parent.millis());
+        let found = self.shared.suspects.find(key, self.shared.parent.millis());
         found.map_or(State::Closed, |child| child.switch.word().state())
     }
 
@@ -208,14 +205,14 @@ impl<K: Clone + Eq + Hash> Circuits<K> {
                 let as_new = child.switch.is_as_new(&shared.policy, now);
                 drop(child);
                 if as_new {
-                    shared.forget(key, now);
+                    shared.suspects.forget(key, now);
                 }
             }
             return shared.parent.finish(ticket, outcome);
         }
         let now = shared.parent.millis();
-        let hash = shared.hasher.hash_one(key);
-        match child.or_else(|| shared.remember(key, hash, now)) {
+        let hash = shared.suspects.hash(key);
+        match child.or_else(|| shared.suspects.remember(key, hash, now)) {
             Some((child, generation)) => {
                 if let Some(wait) = outcome.asks_for() {
                     child.switch.ask(now + wait);
@@ -234,79 +231,6 @@ impl<K: Clone + Eq + Hash> Circuits<K> {
             shared.parent.finish(ticket, outcome);
         }
     }
-}
-
-impl<K> Shared<K> {
-    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard<K>> {
-        let place = usize::try_from(hash >> 32).unwrap_or_default() % SHARDS;
-        let shard = self.shards.get(place).unwrap_or(&self.shards[0]);
-        locked(shard)
-    }
-
-    const fn rules(&self, now: u64) -> Rules<'_> {
-        Rules {
-            policy: &self.policy,
-            now,
-            forget: self.forget,
-        }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn room(&self) -> usize {
-        self.shards.iter().map(|shard| locked(shard).room()).sum()
-    }
-
-    /// Circuits that are open or half-open.
-    pub(super) fn open(&self) -> usize {
-        let is_open = |state: &State| matches!(state, State::Open | State::HalfOpen);
-        let shards = self.shards.iter().map(locked);
-        shards
-            .map(|shard| shard.states().filter(is_open).count())
-            .sum()
-    }
-}
-
-impl<K: Clone + Eq + Hash> Shared<K> {
-    fn find(&self, key: &K, now: u64) -> Option<Arc<Child>> {
-        let hash = self.hasher.hash_one(key);
-        let mut shard = self.shard(hash);
-        // Found first: what somebody asks for is not idle.
-        let found = shard.find(hash, key, now);
-        let swept = shard.sweep(self.rules(now));
-        self.suspects.fetch_sub(swept, Ordering::Release);
-        found
-    }
-
-    /// The circuit of a key that has failed, should there be room: a call that was let through
-    /// before there was one belongs to its first generation.
-    fn remember(&self, key: &K, hash: u64, now: u64) -> Option<(Arc<Child>, u32)> {
-        // Not under the lock: it is the user's code.
-        let owned = key.clone();
-        let mut shard = self.shard(hash);
-        let found = shard.find(hash, key, now);
-        let swept = shard.sweep(self.rules(now));
-        self.suspects.fetch_sub(swept, Ordering::Release);
-        let room = (self.capacity / SHARDS).max(1);
-        let child = found.or_else(|| {
-            let child = shard.insert(hash, owned, hash, room, self.rules(now));
-            self.suspects
-                .fetch_add(usize::from(child.is_some()), Ordering::Release);
-            child
-        });
-        child.map(|child| (child, 0))
-    }
-
-    fn forget(&self, key: &K, now: u64) {
-        let hash = self.hasher.hash_one(key);
-        let mut shard = self.shard(hash);
-        let forgotten = shard.forget(hash, key, self.rules(now));
-        self.suspects.fetch_sub(forgotten, Ordering::Release);
-    }
-}
-
-fn locked<K>(shard: &Mutex<Shard<K>>) -> MutexGuard<'_, Shard<K>> {
-    // What may panic under this lock is a key's `eq`, and that changes nothing.
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<K> Clone for Circuits<K> {

@@ -41,7 +41,7 @@ impl<K: Send> Stats for Circuits<K> {
         let level = |count: usize| Value::Level(count as f64);
         let count = |counter: &AtomicU64| Value::Count(counter.load(Ordering::Relaxed));
         sink(&KEYS, name, level(self.len()));
-        sink(&OPEN, name, level(shared.open()));
+        sink(&OPEN, name, level(shared.suspects.open()));
         sink(&REFUSED, name, count(&shared.refused));
         sink(&OVERFLOWN, name, count(&shared.overflown));
     }

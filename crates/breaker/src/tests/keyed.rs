@@ -93,9 +93,9 @@ async fn idle_keys_leave_nothing_behind_not_even_their_room() {
     }
     assert_eq!(circuits.len(), 0);
     assert!(
-        circuits.inner().room() < 16 * 130,
+        circuits.inner().suspects.room() < 16 * 130,
         "{}",
-        circuits.inner().room()
+        circuits.inner().suspects.room()
     );
 }
 

@@ -13,7 +13,8 @@ mod word;
 
 use std::time::Duration;
 
-use crate::switch::{Admitted, Change, Finished, Mark, Switch};
+use crate::mark::{Admitted, Change, Finished, Mark};
+use crate::switch::Switch;
 use crate::{Backoff, Policy, State};
 
 /// 1 second, then 2, 4, 8 and no longer.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{Bench, backoff};
-use crate::switch::Mark;
+use crate::mark::Mark;
 use crate::{Policy, Probes, State, Window};
 
 const SIZE: usize = 6;

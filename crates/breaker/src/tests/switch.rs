@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{BAD, Bench, GOOD, SLOW, backoff, changed};
-use crate::switch::{Admitted, Finished, Mark};
+use crate::mark::{Admitted, Finished, Mark};
 use crate::word::LAST_GENERATION;
 use crate::{Policy, Probes, State, Window};
 
