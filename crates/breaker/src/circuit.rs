@@ -272,8 +272,7 @@ impl Circuit {
         };
         // Whoever was slower to tell must not undo what was told since.
         shared.transitions.send_if_modified(|last| {
-            let later = generation.wrapping_sub(last.generation) << 1;
-            let news = (1..1 << 31).contains(&later);
+            let news = transition.is_later_than(last);
             if news {
                 *last = transition;
             }

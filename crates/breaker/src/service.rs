@@ -77,7 +77,6 @@ where
     fn call(&mut self, req: Req) -> Self::Future {
         if let Readiness::Refused(rejected) = self.readiness {
             // Whatever the circuit says by now, the inner service was not asked.
-            self.readiness = Readiness::Unknown;
             self.circuit.counters().refused();
             return ResponseFuture::refused(rejected);
         }

@@ -89,20 +89,34 @@ async fn what_was_ready_without_the_inner_service_is_refused_whatever_has_change
     assert_eq!(reason(&error), Some(Reason::CircuitOpen));
 }
 
+/// Counts how often it was asked whether it is ready.
+struct Counts(u32);
+
+impl Service<()> for Counts {
+    type Response = u32;
+    type Error = BoxError;
+    type Future = std::future::Ready<Result<u32, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0 += 1;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, (): ()) -> Self::Future {
+        ready(Ok(self.0))
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_inner_service_that_was_ready_and_not_called_is_not_polled_again() {
     let circuit = circuit(1);
-    let (mut svc, mut handle) = mock::spawn_layer::<(), (), _>(BreakerLayer::new(circuit.clone()));
-    handle.allow(1);
-    assert_ready_ok!(svc.poll_ready());
+    let mut svc = BreakerLayer::new(circuit.clone()).layer(Counts(0));
+    svc.ready().await.unwrap();
     open(&circuit);
-    assert_ready_err!(task::spawn(svc.call(())).poll());
+    assert!(svc.call(()).await.is_err());
     circuit.force_closed();
-    // The inner service is out of room for a second.
-    handle.allow(0);
-    assert_ready_ok!(svc.poll_ready());
-    let _call = task::spawn(svc.call(()));
-    assert!(handle.next_request().await.is_some());
+    assert_eq!(svc.ready().await.unwrap().call(()).await.unwrap(), 1);
+    assert_eq!(svc.ready().await.unwrap().call(()).await.unwrap(), 2);
 }
 
 #[tokio::test(start_paused = true)]
