@@ -124,8 +124,11 @@ async fn slow_calls_open_it() {
         sleep(time).await;
         permit.success();
     };
-    for _ in 0..2 {
+    for _ in 0..3 {
         call(SECOND).await;
+    }
+    for slow in 0..3 {
+        assert_eq!(circuit.state(), State::Closed, "{slow} of {}", 3 + slow);
         call(SECOND + Duration::from_millis(1)).await;
     }
     assert_eq!(circuit.state(), State::Open);
@@ -216,6 +219,22 @@ async fn everything_is_counted() {
     }
     let mut described = circuit.describe().iter().map(|metric| metric.name);
     assert!(described.all(|name| count(&circuit, name) != Value::Count(99)));
+}
+
+#[test]
+fn a_success_from_before_is_not_one_of_now() {
+    let circuit = Circuit::new("late", policy());
+    let late = [(); 2].map(|()| circuit.try_acquire().unwrap());
+    circuit.force_closed();
+    circuit.release();
+    for _ in 0..2 {
+        circuit.try_acquire().unwrap().failure();
+    }
+    // It would end the row.
+    late.into_iter().for_each(Permit::success);
+    assert_eq!(count(&circuit, "breaker_stale"), Value::Count(2));
+    circuit.try_acquire().unwrap().failure();
+    assert_eq!(circuit.state(), State::Open);
 }
 
 #[test]

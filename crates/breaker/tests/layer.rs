@@ -310,6 +310,42 @@ async fn nested_retries_share_a_budget_and_end_with_the_circuit() {
     assert_eq!(tries.load(Ordering::Relaxed), 4);
 }
 
+#[cfg(feature = "retry")]
+#[tokio::test]
+async fn what_fails_and_is_not_tried_again_pays_for_no_retry() {
+    use towerblock_breaker::{RetryBudget, RetryBudgetLayer};
+
+    #[derive(Clone)]
+    struct Never;
+
+    impl<T> tower::retry::Policy<bool, T, BoxError> for Never {
+        type Future = std::future::Ready<()>;
+
+        fn retry(&mut self, _: &mut bool, _: &mut Result<T, BoxError>) -> Option<Self::Future> {
+            None
+        }
+
+        fn clone_request(&mut self, works: &bool) -> Option<bool> {
+            Some(*works)
+        }
+    }
+
+    let budget = RetryBudget::percent(100).reserve(0);
+    let svc = RetryBudgetLayer::new(Never, budget.clone()).layer(service_fn(|works| {
+        ready(if works {
+            Ok(())
+        } else {
+            Err(BoxError::from("broken"))
+        })
+    }));
+    for _ in 0..10 {
+        svc.clone().oneshot(false).await.unwrap_err();
+    }
+    assert!(!budget.withdraw());
+    svc.clone().oneshot(true).await.unwrap();
+    assert!(budget.withdraw());
+}
+
 #[cfg(feature = "http")]
 #[tokio::test(start_paused = true)]
 async fn a_fallback_answers_reads_only_is_marked_counted_and_never_judged() {

@@ -40,5 +40,6 @@ fn what_lies_outside_of_a_range_is_its_end() {
     assert_eq!(percent(0), percent(1));
     assert_eq!(percent(101), percent(100));
     // None at all is never too many.
+    assert!(!percent(1).at_least(0).is_passed_by(tally(0, 0, 0)));
     assert!(!percent(0).is_passed_by(tally(20, 0, 0)));
 }
