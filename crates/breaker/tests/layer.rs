@@ -5,7 +5,7 @@ use std::future::{pending, ready};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode};
+use http::StatusCode;
 use tokio::time::advance;
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
@@ -349,6 +349,7 @@ async fn what_fails_and_is_not_tried_again_pays_for_no_retry() {
 #[cfg(feature = "http")]
 #[tokio::test(start_paused = true)]
 async fn a_fallback_answers_reads_only_is_marked_counted_and_never_judged() {
+    use http::{Method, Request, Response};
     use towerblock_breaker::FallbackLayer;
     use towerblock_core::{Degraded, Stats, Value};
 
