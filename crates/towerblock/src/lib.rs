@@ -8,6 +8,7 @@
 //! | I want to … | module and feature |
 //! |---|---|
 //! | know which tenant is asking, and refuse the rest | `tenant` |
+//! | leave a failing dependency alone | `breaker` |
 //! | share something scarce among tenants | `fair` |
 //! | share connections so that no tenant takes all | `pool` |
 //! | show a long list by pages | `page` |
@@ -17,6 +18,8 @@
 //! The pages under `docs` (in this documentation only) say in which order the layers
 //! stand, and what they cost.
 
+#[cfg(feature = "breaker")]
+pub use towerblock_breaker as breaker;
 pub use towerblock_core as core;
 #[cfg(feature = "fair")]
 pub use towerblock_fair as fair;
@@ -32,6 +35,9 @@ pub use towerblock_tenant as tenant;
 /// Pages that are not about one type.
 #[cfg(all(any(doc, doctest), feature = "full"))]
 pub mod docs {
+    #[doc = include_str!("../docs/breaker.md")]
+    pub mod breaker {}
+
     #[doc = include_str!("../docs/fair.md")]
     pub mod fair {}
 
