@@ -12,6 +12,7 @@
 //! | share something scarce among tenants | `fair` |
 //! | share connections so that no tenant takes all | `pool` |
 //! | show a long list by pages | `page` |
+//! | read and write PostgreSQL in a tenant's name | `postgres` |
 //! | answer what layers and handlers refuse | `respond` |
 //! | write a layer that refuses as the others do | `core` |
 //!
@@ -27,6 +28,8 @@ pub use towerblock_fair as fair;
 pub use towerblock_page as page;
 #[cfg(feature = "pool")]
 pub use towerblock_pool as pool;
+#[cfg(feature = "postgres")]
+pub use towerblock_postgres as postgres;
 #[cfg(feature = "respond")]
 pub use towerblock_respond as respond;
 #[cfg(feature = "tenant")]
@@ -52,6 +55,9 @@ pub mod docs {
 
     #[doc = include_str!("../docs/pool.md")]
     pub mod pool {}
+
+    #[doc = include_str!("../docs/postgres.md")]
+    pub mod postgres {}
 
     #[doc = include_str!("../docs/tenant.md")]
     pub mod tenant {}
