@@ -34,11 +34,8 @@ async fn main() -> Result<(), BoxError> {
     let servers = servers.replica(&postgres.standbys()[0].url())?;
     let one = Budget::fixed(NonZeroUsize::MIN);
     let cluster = Cluster::start(servers, Settings::new(one));
-    while cluster
-        .servers()
-        .iter()
-        .any(|server| server.is_primary.is_none())
-    {
+    // It reads from a standby once it knows how late that is.
+    while cluster.servers().iter().all(|server| server.lag.is_none()) {
         sleep(Duration::from_millis(10)).await;
     }
 
