@@ -1,11 +1,14 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::time::{Instant, timeout_at};
+use tokio_postgres::IsolationLevel;
 
 use crate::binding::Mode;
 use crate::cluster::Nodes;
 use crate::fault::Fault;
 use crate::loan::Loan;
 use crate::node::Node;
-use crate::statement::{Answer, Call, Failure, Parameters, Wants, at_commit, end_checked};
+use crate::statement::{Answer, Call, Failure, POOLED, Parameters, Wants, at_commit, end_checked};
 use crate::timing::Timing;
 use crate::tries::{Problem, Tries};
 use crate::{Binding, Dedicated, Error, Scope, Transaction};
@@ -45,10 +48,14 @@ impl<'a> Ask<'a> {
         let mut tries = Tries::new(self, label);
         loop {
             let problem = match tries.lend().await {
-                Ok((node, _)) if node.server.is_pooled() => return Err(Error::pooled(label)),
-                Ok((_, loan)) => {
+                Ok((node, _)) if node.server.is_pooled() => {
+                    return Err(Error::forbidden(label, POOLED));
+                }
+                Ok((_, mut loan)) => {
                     // Whatever becomes of it, nobody else has it afterwards.
                     loan.state.retire();
+                    // Meant for whoever listened before.
+                    while loan.notifications.try_recv().is_ok() {}
                     let bind = self.binding.for_session();
                     let bound = loan.client.batch_execute(&bind);
                     match timeout_at(tries.deadline, bound).await {
@@ -122,10 +129,11 @@ impl<'a> Ask<'a> {
                 self.wrote(node, answer.lsn.as_deref());
                 Ok(answer)
             }
-            Some(Err(_)) => {
-                node.tell(Some(Fault::Away), timing.held());
-                Err(tries.too_late())
+            // The commit was on its way behind the statement.
+            Some(Err(_)) if self.mode == Mode::Write => {
+                Err(Problem::Refused(Error::commit_late(tries.label)))
             }
+            Some(Err(_)) => Err(tries.too_late()),
             None => Err(tries.away(node)),
         }
     }
@@ -163,10 +171,20 @@ impl<'a> Ask<'a> {
         let (node, mut loan) = tries.lend().await?;
         timing.lent();
         let _in_flight = node.standing.begin();
-        let attempt = self.in_transaction(tries, timing, node, &mut loan, work);
-        match timeout_at(tries.deadline, attempt).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(tries.too_late()),
+        let committing = AtomicBool::new(false);
+        let attempt = self.in_transaction(tries, timing, node, &mut loan, &committing, work);
+        let attempt = timeout_at(tries.deadline, attempt);
+        let outcome = match self.mode {
+            Mode::Read => node.unless_away(attempt).await,
+            Mode::Write => Some(attempt.await),
+        };
+        match outcome {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_)) if committing.into_inner() => {
+                Err(Problem::Refused(Error::commit_late(tries.label)))
+            }
+            Some(Err(_)) => Err(tries.too_late()),
+            None => Err(tries.away(node)),
         }
     }
 
@@ -176,6 +194,7 @@ impl<'a> Ask<'a> {
         timing: &mut Timing<'_>,
         node: &Node,
         loan: &mut Loan,
+        committing: &AtomicBool,
         work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<Outcome<T, E>, Problem> {
         let before = |error| Problem::Failed(Failure::Before(error));
@@ -191,6 +210,11 @@ impl<'a> Ask<'a> {
         let flight = state.flight();
         let is_read = self.mode == Mode::Read;
         let begun = session.client.build_transaction().read_only(is_read);
+        let begun = match self.mode {
+            // All statements see the same state.
+            Mode::Read => begun.isolation_level(IsolationLevel::RepeatableRead),
+            Mode::Write => begun,
+        };
         let raw = begun.start().await.map_err(before)?;
         let transaction = Transaction::new(raw, tries, &session.statements, state, is_pooled);
         let client = transaction.client();
@@ -200,8 +224,10 @@ impl<'a> Ask<'a> {
         let outcome = work(&transaction).await;
         let fault = transaction.fault();
         timing.executed(transaction.executed());
+        node.tell(fault, transaction.executed());
         let flight = state.flight();
         if outcome.is_ok() && fault.is_none() {
+            committing.store(self.mode == Mode::Write, Ordering::Relaxed);
             let ended = end_checked(client, self.mode).await;
             let lsn = ended.map_err(|error| Problem::Failed(at_commit(self.mode, error)))?;
             self.wrote(node, lsn.as_deref());

@@ -49,14 +49,18 @@ impl fmt::Display for SchemaName {
 pub(crate) struct Timeout(Option<u128>);
 
 impl Timeout {
-    /// A command less for each transaction: what has more than half of the connection's own
-    /// time is left with all of it. Its caller gives it up, and cancels it, in time.
+    /// A command less for each transaction that has about as long as a call has, where the
+    /// connection ends statements a little before.
     pub(crate) fn new(left: Duration, of_connection: Option<Duration>) -> Self {
-        let needs_none = of_connection.is_some_and(|limit| left > limit / 2 && left <= limit);
+        let is_near = |limit: Duration| limit <= left && left <= limit.saturating_mul(5) / 4;
+        let needs_none = of_connection.is_some_and(is_near);
         // 0 would mean for ever.
         Self((!needs_none).then(|| left.as_millis().clamp(1, 3_600_000)))
     }
 }
+
+/// Connections find no table by themselves: where nothing binds them, nothing is found.
+const DEFAULT_PATH: &str = ";SET LOCAL search_path TO DEFAULT";
 
 /// What a transaction may do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -152,12 +156,13 @@ impl Binding {
             }
             Isolation::RowLevel { role, key } => {
                 let role = role.replace('"', "\"\"").replace('\0', "");
+                sql.push_str(DEFAULT_PATH);
                 let _ = write!(
                     sql,
                     ";SET LOCAL ROLE \"{role}\";SET LOCAL app.tenant_id='{key}'"
                 );
             }
-            Isolation::Shared => {}
+            Isolation::Shared => sql.push_str(DEFAULT_PATH),
         }
     }
 }
@@ -169,6 +174,12 @@ mod tests {
     use towerblock_core::TenantId;
 
     use super::{Binding, Mode, SchemaName, Timeout};
+
+    fn begin(binding: &Binding, left: u64, limit: Option<u64>) -> String {
+        let limit = limit.map(Duration::from_millis);
+        let timeout = Timeout::new(Duration::from_millis(left), limit);
+        binding.begin(Mode::Read, timeout)
+    }
 
     #[test]
     fn a_name_of_a_schema_is_its_key_and_no_other() {
@@ -182,14 +193,27 @@ mod tests {
     fn a_role_is_quoted_and_a_timeout_is_never_off() {
         let acme = TenantId::new("acme").unwrap();
         let hostile = Binding::row_level(&acme, "x\"; DROP TABLE t; --\0", 7);
-        let begin = hostile.begin(Mode::Read, Timeout::new(Duration::ZERO, None));
         let expected = "BEGIN READ ONLY;SET LOCAL statement_timeout=1;\
+             SET LOCAL search_path TO DEFAULT;\
              SET LOCAL ROLE \"x\"\"; DROP TABLE t; --\";SET LOCAL app.tenant_id='7'";
-        assert_eq!(begin, expected);
+        assert_eq!(begin(&hostile, 0, None), expected);
         let schema = Binding::schema(&acme, SchemaName::from_key(1));
-        let begin = schema.begin(Mode::Write, Timeout::new(Duration::MAX, None));
-        let expected =
-            "BEGIN;SET LOCAL statement_timeout=3600000;SET LOCAL search_path=t000000000001,pg_temp";
-        assert_eq!(begin, expected);
+        let expected = "BEGIN READ ONLY;SET LOCAL statement_timeout=3600000;\
+             SET LOCAL search_path=t000000000001,pg_temp";
+        assert_eq!(begin(&schema, u64::MAX, None), expected);
+    }
+
+    #[test]
+    fn a_timeout_near_that_of_the_connection_is_left_to_it() {
+        let millis = |left, limit| {
+            let begin = begin(&Binding::shared(), left, limit);
+            let set = begin.split_once("statement_timeout=")?.1;
+            set.split(';').next()?.parse::<u64>().ok()
+        };
+        assert_eq!(millis(4_000, Some(4_000)), None);
+        assert_eq!(millis(5_000, Some(4_000)), None);
+        assert_eq!(millis(3_999, Some(4_000)), Some(3_999));
+        assert_eq!(millis(5_001, Some(4_000)), Some(5_001));
+        assert_eq!(millis(4_000, None), Some(4_000));
     }
 }

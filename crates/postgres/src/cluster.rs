@@ -50,17 +50,11 @@ impl Cluster {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn start(servers: Servers, settings: Settings) -> Self {
-        let replicas = servers.replicas.into_iter().enumerate();
-        let replicas = replicas.map(|(n, target)| {
-            let name = format!("replica-{n}").into();
-            Node::start(name, target, settings.replica_connections, &settings)
+        let replicas = (1..).zip(servers.replicas);
+        let replicas = replicas.map(|(number, target)| {
+            Node::start(number, target, settings.replica_connections, &settings)
         });
-        let primary = Node::start(
-            "primary".into(),
-            servers.primary,
-            settings.connections,
-            &settings,
-        );
+        let primary = Node::start(0, servers.primary, settings.connections, &settings);
         let nodes = Nodes {
             first: primary,
             others: replicas.collect(),
@@ -132,6 +126,16 @@ impl Nodes {
         [&self.first].into_iter().chain(&self.others)
     }
 
+    /// The cluster is that of the first server; until that is known, of whichever came first.
+    fn is_ours(&self, n: usize, cluster: u64) -> bool {
+        let known = self.cluster.load(Ordering::Relaxed);
+        if n == 0 || known == 0 {
+            self.cluster.store(cluster, Ordering::Relaxed);
+            return true;
+        }
+        known == cluster
+    }
+
     fn saw(&self, n: usize, sighting: Option<Sighting>) {
         let (Some(node), now) = (self.iter().nth(n), Instant::now()) else {
             return;
@@ -140,7 +144,13 @@ impl Nodes {
             node.died(now);
             return;
         };
-        self.cluster.store(sighting.cluster, Ordering::Relaxed);
+        if !self.is_ours(n, sighting.cluster) {
+            let name = &*node.server.name;
+            tracing::error!(name, "a server belongs to another cluster, and is not used");
+            node.server.role.set(Role::Unknown);
+            node.died(now);
+            return;
+        }
         let position = sighting.position;
         let in_recovery = sighting.role == Role::Standby;
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);

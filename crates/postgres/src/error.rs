@@ -30,13 +30,16 @@ enum Problem {
     Database(#[source] tokio_postgres::Error),
     #[error("no answer to the commit, which may have been done: {0}")]
     CommitUnknown(#[source] tokio_postgres::Error),
-    #[error("a pooler lends connections by transaction: nothing can be left on one")]
-    Pooled,
+    #[error("{0}")]
+    Forbidden(&'static str),
     #[error("not committed: the error of a statement in it was ignored")]
     Ignored,
+    #[error("no answer to the commit before the deadline: it may have been done")]
+    CommitLate,
     #[error("{why}")]
     Refused {
         why: String,
+        code: Option<SqlState>,
         #[source]
         rejected: Rejected,
     },
@@ -48,7 +51,8 @@ impl Error {
     pub fn code(&self) -> Option<&SqlState> {
         match &self.problem {
             Problem::Database(error) | Problem::CommitUnknown(error) => error.code(),
-            Problem::Refused { .. } | Problem::Ignored | Problem::Pooled => None,
+            Problem::Refused { code, .. } => code.as_ref(),
+            Problem::Ignored | Problem::CommitLate | Problem::Forbidden(_) => None,
         }
     }
 
@@ -56,7 +60,10 @@ impl Error {
     /// while its commit was on its way. Look before you do it again.
     #[must_use]
     pub const fn is_commit_unknown(&self) -> bool {
-        matches!(self.problem, Problem::CommitUnknown(_))
+        matches!(
+            self.problem,
+            Problem::CommitUnknown(_) | Problem::CommitLate
+        )
     }
 
     /// What the client is to be answered with, where nothing is wrong with what it asked.
@@ -76,7 +83,12 @@ impl Error {
     }
 
     pub(crate) fn refused(label: &'static str, why: String, rejected: Rejected) -> Self {
-        let problem = Problem::Refused { why, rejected };
+        let code = None;
+        let problem = Problem::Refused {
+            why,
+            code,
+            rejected,
+        };
         Self { label, problem }
     }
 
@@ -92,11 +104,18 @@ impl Error {
 
     pub(crate) fn too_late(label: &'static str) -> Self {
         let rejected = Rejected::new("postgres", Reason::Unavailable);
-        Self::refused(label, "no answer before the deadline".to_owned(), rejected)
+        let why = "no answer before the deadline".to_owned();
+        Self::refused(label, why, rejected.with_retry_after(RETRY_AFTER))
     }
 
-    pub(crate) const fn pooled(label: &'static str) -> Self {
-        let problem = Problem::Pooled;
+    pub(crate) const fn forbidden(label: &'static str, why: &'static str) -> Self {
+        let problem = Problem::Forbidden(why);
+        Self { label, problem }
+    }
+
+    /// The deadline came while a commit was on its way.
+    pub(crate) const fn commit_late(label: &'static str) -> Self {
+        let problem = Problem::CommitLate;
         Self { label, problem }
     }
 
@@ -110,7 +129,7 @@ impl Error {
     pub(crate) fn last(label: &'static str, mode: Mode, failure: Failure) -> Self {
         let error = match failure {
             Failure::Before(error) => error,
-            Failure::Pooled => return Self::pooled(label),
+            Failure::Forbidden(why) => return Self::forbidden(label, why),
             Failure::AtCommit(error) => {
                 let problem = Problem::CommitUnknown(error);
                 return Self { label, problem };
@@ -124,8 +143,12 @@ impl Error {
                 return Self { label, problem };
             }
         };
-        let why = described(&error);
-        Self::refused(label, why, Rejected::new("postgres", reason))
+        let problem = Problem::Refused {
+            why: described(&error),
+            code: error.code().cloned(),
+            rejected: Rejected::new("postgres", reason).with_retry_after(RETRY_AFTER),
+        };
+        Self { label, problem }
     }
 }
 

@@ -34,17 +34,14 @@ pub(crate) fn fault_of(mode: Mode, error: &Error) -> Fault {
     };
     match code.code() {
         "40001" if mentions_recovery(error) => Fault::Replay,
-        "40001" | "40P01" => Fault::Conflict,
+        // The second, or one of another connection, may not be in conflict, or have the statement.
+        "40001" | "40P01" | "26000" => Fault::Conflict,
         // Whoever said that it would only read gets what it asked for.
         "25006" if mode == Mode::Write => Fault::ReadOnly,
         // The statement's own timeout, or that of its locks.
         "57014" | "55P03" => Fault::TimedOut,
-        code if ["08", "53", "57P"]
-            .iter()
-            .any(|class| code.starts_with(class)) =>
-        {
-            Fault::Away
-        }
+        // No connection more; on its way down or up.
+        "53300" | "57P01" | "57P02" | "57P03" => Fault::Away,
         _ => Fault::Lasting,
     }
 }

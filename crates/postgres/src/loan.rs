@@ -62,27 +62,33 @@ impl Cleaners {
 }
 
 /// What does not become clean is closed when it is dropped: see `Manager::has_broken`.
-async fn clean(server: Arc<Server>, session: Pooled<Manager>) {
+async fn clean(server: Arc<Server>, mut session: Pooled<Manager>) {
     if session.client.is_closed() {
         return;
     }
-    if session.state.is_in_flight() {
+    let mut patience = DRAIN_TIMEOUT;
+    if session.state.is_in_flight() || session.state.is_retired() {
         let cancelled = cancel(&server, session.client.cancel_token());
-        // If it fails, the statement ends by its own timeout.
-        let _ = timeout(CANCEL_TIMEOUT, cancelled).await;
+        if !matches!(timeout(CANCEL_TIMEOUT, cancelled).await, Ok(Ok(()))) {
+            // It may come later, and would hit whoever is next. The statement ends by its own
+            // timeout; until then its slot is not lent.
+            session.state.retire();
+            patience = patience.saturating_add(session.statement_timeout);
+        }
     }
     let undone = async {
         session.client.batch_execute("ROLLBACK").await?;
-        if session.state.is_marked() {
+        if session.state.is_marked() && !server.is_pooled() {
             let reset = format!("{RESET};{}", server.defaults());
             session.client.batch_execute(&reset).await?;
         }
         Ok::<_, tokio_postgres::Error>(())
     };
     // Answers come in order: when this one is there, nothing is in flight.
-    let patience = session.statement_timeout + DRAIN_TIMEOUT;
     if let Ok(Ok(())) = timeout(patience, undone).await {
         session.state.clear();
+        // Meant for whoever listened.
+        while session.notifications.try_recv().is_ok() {}
     } else {
         let name = &server.name;
         tracing::debug!(%name, "a connection could not be cleaned, and is closed");
@@ -103,7 +109,7 @@ impl Drop for Loan {
         let Some(session) = self.session.take() else {
             return;
         };
-        if !session.state.is_clean() && !session.state.is_retired() {
+        if !session.state.is_clean() || session.state.is_retired() {
             self.cleaners.take(session);
         }
     }

@@ -25,6 +25,8 @@ const LOOKS: usize = 4;
 /// A server, and the connections to it.
 #[derive(Debug)]
 pub(crate) struct Node {
+    /// In the order of the URLs.
+    pub(crate) number: usize,
     pub(crate) server: Arc<Server>,
     pub(crate) pool: Pool<Manager>,
     pub(crate) cleaners: Arc<Cleaners>,
@@ -35,12 +37,16 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn start(
-        name: Arc<str>,
+        number: usize,
         target: Target,
         size: NonZeroUsize,
         settings: &Settings,
     ) -> Self {
-        let server = Arc::new(Server::new(name, target, settings.limits.call));
+        let name = match number {
+            0 => "primary".into(),
+            _ => format!("replica-{}", number - 1).into(),
+        };
+        let server = Arc::new(Server::new(name, target, settings.limits.statement()));
         let of_pool = towerblock_pool::Settings::default()
             .acquire_timeout(settings.limits.acquire)
             .connect_timeout(settings.limits.connect)
@@ -49,6 +55,7 @@ impl Node {
         let manager = Manager::new(Arc::clone(&server), settings.keeps);
         let pool = Pool::start(manager, size, settings.slots(), of_pool);
         Self {
+            number,
             cleaners: Arc::new(Cleaners::new(Arc::clone(&server))),
             server,
             pool,

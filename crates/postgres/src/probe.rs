@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 
 use crate::doctor::shares_backends;
@@ -11,7 +12,7 @@ use crate::lsn::{Lsn, Position};
 use crate::server::{Role, Server};
 
 const EVERY: Duration = Duration::from_millis(200);
-/// Twice this and [`EVERY`] are less than a second: by then a server that hangs is known to.
+/// This and [`EVERY`] are less than a second: by then a server that hangs is known to.
 const TIMEOUT: Duration = Duration::from_millis(700);
 
 /// Any user may ask this. A standby says which timeline it receives where it may; otherwise
@@ -45,8 +46,6 @@ pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) +
         // Cancel safety: dropped with its connection, which closes it.
         let why = match timeout(TIMEOUT, server.connect()).await {
             Ok(Ok(wire)) => loop {
-                // Cancel safety: asked again for the next connection.
-                is_examined = is_examined || examine(&server, &wire.client).await;
                 match timeout(TIMEOUT, ask(&wire.client)).await {
                     Ok(Ok(mut sighting)) => {
                         // One that receives nothing tells that of its last checkpoint.
@@ -59,12 +58,19 @@ pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) +
                         }
                         server.role.set(sighting.role);
                         told(Some(sighting));
+                        // Cancel safety: asked again for the next connection.
+                        is_examined = is_examined || examine(&server, &wire.client).await;
                     }
                     Ok(Err(error)) => break error.to_string(),
                     Err(late) => break late.to_string(),
                 }
                 sleep(EVERY).await;
             },
+            // It answers, and has no connection left: those that there are may still be used.
+            Ok(Err(error)) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => {
+                sleep(EVERY).await;
+                continue;
+            }
             Ok(Err(error)) => error.to_string(),
             Err(late) => late.to_string(),
         };

@@ -24,7 +24,7 @@ pub(crate) enum Again {
 /// been done.
 pub(crate) fn again(failure: &Failure, mode: Mode, may_repeat: bool) -> Again {
     match failure {
-        Failure::Pooled => Again::No,
+        Failure::Forbidden(_) => Again::No,
         Failure::AtCommit(_) if mode == Mode::Write && !may_repeat => Again::No,
         Failure::Before(error) | Failure::AtCommit(error) => again_after(fault_of(mode, error)),
     }
@@ -33,8 +33,8 @@ pub(crate) fn again(failure: &Failure, mode: Mode, may_repeat: bool) -> Again {
 /// What to do about something that was not done.
 pub(crate) const fn again_after(fault: Fault) -> Again {
     match fault {
-        Fault::Conflict | Fault::Away => Again::Later,
-        Fault::Replay | Fault::ReadOnly => Again::Elsewhere,
+        Fault::Conflict | Fault::Away | Fault::ReadOnly => Again::Later,
+        Fault::Replay => Again::Elsewhere,
         Fault::Lasting | Fault::TimedOut => Again::No,
     }
 }

@@ -1,5 +1,7 @@
+use std::cmp::Reverse;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use towerblock_core::Rejected;
@@ -10,7 +12,7 @@ use crate::choice::{Choice, Demand, choose};
 use crate::cluster::Nodes;
 use crate::lsn::{Lsn, Position};
 use crate::node::Node;
-use crate::standing::Candidate;
+use crate::standing::{Candidate, Health};
 
 /// Where one attempt goes.
 #[derive(Clone, Copy, Debug)]
@@ -30,17 +32,17 @@ impl Nodes {
             .filter(|node| node.takes_writes())
             .max_by_key(|node| {
                 let timeline = node.position(now).map(|position| position.timeline);
-                (timeline, !node.is_away(now))
+                (timeline, !node.is_away(now), Reverse(node.number))
             });
         newest.unwrap_or(&self.first)
     }
 
-    /// `token` is what the reader wrote; `elsewhere` says that a replica was tried before.
+    /// `token` is what the reader wrote; `left_out` are servers that were tried in vain.
     pub(crate) fn route(
         &self,
         mode: Mode,
         token: Option<ReadToken>,
-        elsewhere: bool,
+        left_out: &[usize],
     ) -> Result<Route<'_>, Rejected> {
         let (primary, now) = (self.primary(), Instant::now());
         let to_primary = Route {
@@ -52,18 +54,27 @@ impl Nodes {
         }
         self.fallback.read(now);
         let others = self.iter().filter(|node| !std::ptr::eq(*node, primary));
-        let (others, candidates): (Vec<&Node>, Vec<Candidate>) = others
+        let (others, mut candidates): (Vec<&Node>, Vec<Candidate>) = others
             .map(|node| (node, node.standing.candidate(now)))
             .unzip();
+        // Where no replica is left, the primary serves alone.
+        let has_replicas = candidates
+            .iter()
+            .any(|candidate| candidate.seen.is_none_or(|seen| seen.in_recovery));
+        let is_alone = primary.is_away(now);
+        for (node, candidate) in others.iter().zip(&mut candidates) {
+            if left_out.contains(&node.number) {
+                candidate.health = Health::Dead;
+            }
+            // Nobody knows how late one is without the primary, and there is nothing newer.
+            if let (true, Some(seen)) = (is_alone, &mut candidate.seen) {
+                (seen.lag, seen.at) = (Some(Duration::ZERO), now);
+            }
+        }
         let at = primary.position(now);
         let demand = self.demand(token, at);
-        let choice = match elsewhere {
-            true => Choice::Primary,
-            false => {
-                let random = RandomState::new().hash_one(());
-                choose(&candidates, at, &demand, random, now)
-            }
-        };
+        let random = RandomState::new().hash_one(());
+        let choice = choose(&candidates, at, &demand, random, now);
         let chosen = match choice {
             Choice::Replica(index) => others.get(index).map(|node| (*node, None)),
             Choice::WaitFor(index) => others.get(index).map(|node| (*node, demand.token)),
@@ -72,10 +83,6 @@ impl Nodes {
         if let Some((node, must_have)) = chosen {
             return Ok(Route { node, must_have });
         }
-        // Where no replica is left, the primary serves alone.
-        let has_replicas = candidates
-            .iter()
-            .any(|candidate| candidate.seen.is_none_or(|seen| seen.in_recovery));
         // Whoever reads what it wrote is not many: no more than write.
         if has_replicas && demand.token.is_none() {
             self.fallback.admit(now)?;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{
     AsyncMessage, Client, Connection, Error, Notification, Socket, error::Severity,
@@ -70,6 +70,8 @@ impl RoleCell {
 /// A connection with a task that reads it.
 pub(crate) struct Wire {
     pub(crate) client: Client,
+    /// Ends the connection at once, whatever is still to be answered.
+    pub(crate) driver: AbortHandle,
     pub(crate) notifications: mpsc::Receiver<Notification>,
 }
 
@@ -101,7 +103,7 @@ impl Server {
     /// The state of a connection that nobody has used yet.
     pub(crate) fn defaults(&self) -> String {
         let millis = self.statement_timeout.as_millis().clamp(1, 3_600_000);
-        format!("SET statement_timeout={millis}")
+        format!("SET statement_timeout={millis};SET search_path=pg_temp")
     }
 
     pub(crate) async fn connect(self: &Arc<Self>) -> Result<Wire, Error> {
@@ -111,7 +113,7 @@ impl Server {
         while drivers.try_join_next().is_some() {}
         // Not the server's own handle: a task that it owns must not own it.
         let role = Arc::downgrade(self);
-        drivers.spawn(drive(connection, sender, move |standby| {
+        let driver = drivers.spawn(drive(connection, sender, move |standby| {
             if let Some(server) = role.upgrade() {
                 let is_standby = if standby {
                     Role::Standby
@@ -123,6 +125,7 @@ impl Server {
         }));
         Ok(Wire {
             client,
+            driver,
             notifications,
         })
     }

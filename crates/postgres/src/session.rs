@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio_postgres::{Client, Error, Notification};
 
 use crate::binding::{Binding, Timeout};
@@ -18,6 +19,7 @@ pub(crate) struct Session {
     pub(crate) state: State,
     pub(crate) statements: Mutex<Statements>,
     pub(crate) notifications: mpsc::Receiver<Notification>,
+    driver: AbortHandle,
     /// Whose tables the server keeps in this connection's memory.
     schemas: HashSet<u64>,
     most_schemas: usize,
@@ -110,6 +112,16 @@ impl Session {
     }
 }
 
+impl Drop for Session {
+    /// One that is given up would wait for its answers: then nobody counts it any more, and the
+    /// server does.
+    fn drop(&mut self) {
+        if !self.state.is_clean() || self.state.is_retired() {
+            self.driver.abort();
+        }
+    }
+}
+
 /// Opens connections to one server for the pool.
 #[derive(Debug)]
 pub(crate) struct Manager {
@@ -129,12 +141,15 @@ impl bb8::ManageConnection for Manager {
 
     async fn connect(&self) -> Result<Session, Error> {
         let wire = self.server.connect().await?;
-        wire.client.batch_execute(&self.server.defaults()).await?;
+        if !self.server.is_pooled() {
+            wire.client.batch_execute(&self.server.defaults()).await?;
+        }
         Ok(Session {
             client: wire.client,
             state: State::default(),
             statements: Mutex::new(Statements::new(self.keeps.statements)),
             notifications: wire.notifications,
+            driver: wire.driver,
             schemas: HashSet::new(),
             most_schemas: self.keeps.schemas,
             server: Arc::clone(&self.server),
@@ -143,7 +158,11 @@ impl bb8::ManageConnection for Manager {
     }
 
     async fn is_valid(&self, session: &mut Session) -> Result<(), Error> {
-        session.client.check_connection().await
+        // Cancel safety: left before its end, it is in flight, and the connection is ended.
+        let flight = session.state.flight();
+        session.client.check_connection().await?;
+        flight.landed();
+        Ok(())
     }
 
     fn has_broken(&self, session: &mut Session) -> bool {

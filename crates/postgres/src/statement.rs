@@ -13,10 +13,14 @@ use crate::binding::{Binding, Mode};
 use crate::fault::{Fault, fault_of};
 use crate::lsn::Lsn;
 use crate::session::{Flight, Session};
-use crate::statements::{Prepared, leaves_state};
+use crate::statements::{Prepared, ends_transaction, leaves_state};
 
 /// At a replica that has not replayed what somebody waits for.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
+
+pub(crate) const POOLED: &str =
+    "a pooler lends connections by transaction: nothing can be left on one";
+pub(crate) const ENDS: &str = "a transaction is ended by whoever began it";
 
 pub(crate) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -53,15 +57,15 @@ pub(crate) enum Failure {
     Before(Error),
     /// The answer to the commit is missing: it may have been done.
     AtCommit(Error),
-    /// It would leave something on a connection that is not ours alone.
-    Pooled,
+    /// It must not be asked, and was not.
+    Forbidden(&'static str),
 }
 
 impl Failure {
     pub(crate) fn fault(&self, mode: Mode) -> Fault {
         match self {
             Self::Before(error) | Self::AtCommit(error) => fault_of(mode, error),
-            Self::Pooled => Fault::Lasting,
+            Self::Forbidden(_) => Fault::Lasting,
         }
     }
 }
@@ -132,6 +136,9 @@ impl Session {
             flight.landed();
             return conclude(call.mode, begun.and(answer), ended);
         }
+        if ends_transaction(call.sql) {
+            return Err(Failure::Forbidden(ENDS));
+        }
         let flight = self.state.flight();
         let statement = match self.prepare(call.sql, begin).await {
             Ok(statement) => statement,
@@ -155,7 +162,10 @@ impl Session {
     /// Through a pooler: three round trips, and nothing stays at the server.
     async fn unnamed(&self, call: Call<'_>, begin: &str) -> Result<Answer, Failure> {
         if leaves_state(call.sql) {
-            return Err(Failure::Pooled);
+            return Err(Failure::Forbidden(POOLED));
+        }
+        if ends_transaction(call.sql) {
+            return Err(Failure::Forbidden(ENDS));
         }
         let flight = self.state.flight();
         let statement = match self.prepare(call.sql, begin).await {

@@ -101,11 +101,12 @@ impl fmt::Debug for Statements {
 
 /// Whether a statement may leave something on its connection that outlives its transaction.
 ///
-/// By its words: a connection that is reset for nothing costs a round trip, in the background.
-/// What a function does in its body is not seen.
+/// By its words: a connection that is reset for nothing costs two round trips, in the
+/// background. What a function does in its body is not seen.
 pub(crate) fn leaves_state(sql: &str) -> bool {
     let sql = sql.to_ascii_lowercase();
-    let first = sql.split_whitespace().next().unwrap_or_default();
+    let mut words = words(&sql);
+    let first = words.next().unwrap_or_default();
     let is_command = [
         "set",
         "reset",
@@ -120,15 +121,55 @@ pub(crate) fn leaves_state(sql: &str) -> bool {
         "call",
     ]
     .contains(&first);
-    is_command
-        || ["set_config", "advisory", "temp"]
-            .iter()
-            .any(|word| sql.contains(word))
+    let is_local = first == "set" && words.next().is_some_and(|word| word == "local");
+    let is_lasting = |word: &str| {
+        ["set_config", "temp", "temporary", "pg_temp"].contains(&word)
+            || (word.contains("advisory") && !word.contains("_xact_"))
+    };
+    (is_command && !is_local) || self::words(&sql).any(is_lasting)
+}
+
+/// Whether a statement ends the transaction that it stands in: what came after it would be
+/// bound to nobody.
+pub(crate) fn ends_transaction(sql: &str) -> bool {
+    let sql = sql.to_ascii_lowercase();
+    let mut words = words(&sql);
+    let (first, second) = (words.next(), words.next());
+    let is_end =
+        |word: &str| ["begin", "start", "commit", "end", "abort", "rollback"].contains(&word);
+    let is_partial = first == Some("rollback") && second == Some("to");
+    let is_two_phase = first == Some("prepare") && second == Some("transaction");
+    first.is_some_and(is_end) && !is_partial || is_two_phase
+}
+
+/// What is between comments, spaces and signs, in lower case.
+fn words(sql: &str) -> impl Iterator<Item = &str> {
+    let mut rest = sql;
+    std::iter::from_fn(move || {
+        loop {
+            let is_word = |c: char| c.is_alphanumeric() || c == '_';
+            rest = rest.trim_start_matches(|c: char| !is_word(c) && c != '-' && c != '/');
+            if let Some(comment) = rest.strip_prefix("--") {
+                rest = comment.split_once('\n').map_or("", |(_, after)| after);
+            } else if let Some(comment) = rest.strip_prefix("/*") {
+                rest = comment.split_once("*/").map_or("", |(_, after)| after);
+            } else if rest.starts_with(['-', '/']) {
+                rest = rest.get(1..).unwrap_or_default();
+            } else if rest.is_empty() {
+                return None;
+            } else {
+                let end = rest.find(|c: char| !is_word(c)).unwrap_or(rest.len());
+                let (word, after) = rest.split_at(end);
+                rest = after;
+                return Some(word);
+            }
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::leaves_state;
+    use super::{ends_transaction, leaves_state};
 
     #[test]
     fn what_may_stay_on_a_connection_is_known_by_its_words() {
@@ -142,16 +183,43 @@ mod tests {
             "LISTEN news",
             "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
             "DO $$ begin set role evil; end $$",
+            "/* trace=7 */ SET ROLE evil",
+            "-- a line\n;( select pg_try_advisory_lock(1))",
         ] {
             assert!(leaves_state(sql), "{sql}");
         }
         for sql in [
             "UPDATE t SET x = 1",
-            "select 1",
-            "insert into t values ($1)",
+            "select attempts from email_templates",
+            "SELECT pg_advisory_xact_lock(1)",
+            "set local app.x = 1",
+            "insert into t values ($1) -- set",
+            "select 1 / 2 - 1",
             "",
         ] {
             assert!(!leaves_state(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_ends_a_transaction_is_known_by_its_words() {
+        for sql in [
+            "commit",
+            " /* x */ ROLLBACK",
+            "END;",
+            "begin",
+            "PREPARE TRANSACTION 'x'",
+        ] {
+            assert!(ends_transaction(sql), "{sql}");
+        }
+        for sql in [
+            "ROLLBACK TO s",
+            "savepoint s",
+            "prepare x as select 1",
+            "select 1",
+            "",
+        ] {
+            assert!(!ends_transaction(sql), "{sql}");
         }
     }
 }

@@ -10,8 +10,8 @@ use tokio_postgres::{Client, Row};
 use crate::binding::Mode;
 use crate::fault::{Fault, fault_of};
 use crate::session::{Flight, State};
-use crate::statement::Parameters;
-use crate::statements::{Prepared, Statements, leaves_state};
+use crate::statement::{ENDS, POOLED, Parameters};
+use crate::statements::{Prepared, Statements, ends_transaction, leaves_state};
 use crate::tries::Tries;
 use crate::{Error, statement};
 
@@ -63,17 +63,15 @@ impl<'t> Transaction<'t> {
     /// this transaction: return the error, and it is rolled back, and tried again if that may
     /// help.
     pub async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
-        if self.is_pooled && leaves_state(sql) {
-            return Err(Error::pooled(self.label));
-        }
         let (flight, began) = (self.state.flight(), Instant::now());
         let rows = async {
             let prepared = self.prepared(sql).await?;
-            self.client().query(&prepared.statement, parameters).await
+            let rows = self.client().query(&prepared.statement, parameters);
+            rows.await.map_err(|error| self.failed(sql, error))
         };
         let rows = rows.await;
         self.landed(flight, began);
-        rows.map_err(|error| self.failed(sql, error))
+        rows
     }
 
     /// How many rows a statement changed. As [`query`](Self::query) otherwise.
@@ -82,17 +80,15 @@ impl<'t> Transaction<'t> {
     ///
     /// As [`query`](Self::query).
     pub async fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64, Error> {
-        if self.is_pooled && leaves_state(sql) {
-            return Err(Error::pooled(self.label));
-        }
         let (flight, began) = (self.state.flight(), Instant::now());
         let count = async {
             let prepared = self.prepared(sql).await?;
-            self.client().execute(&prepared.statement, parameters).await
+            let count = self.client().execute(&prepared.statement, parameters);
+            count.await.map_err(|error| self.failed(sql, error))
         };
         let count = count.await;
         self.landed(flight, began);
-        count.map_err(|error| self.failed(sql, error))
+        count
     }
 
     /// The transaction of tokio-postgres, for what takes a
@@ -125,12 +121,24 @@ impl<'t> Transaction<'t> {
         self.executed.fetch_add(took, Ordering::Relaxed);
     }
 
-    async fn prepared(&self, sql: &str) -> Result<Prepared, tokio_postgres::Error> {
+    fn allows(&self, sql: &str) -> Result<(), Error> {
+        if self.is_pooled && leaves_state(sql) {
+            return Err(Error::forbidden(self.label, POOLED));
+        }
+        if ends_transaction(sql) {
+            return Err(Error::forbidden(self.label, ENDS));
+        }
+        Ok(())
+    }
+
+    async fn prepared(&self, sql: &str) -> Result<Prepared, Error> {
         let known = self.statements().get(self.schema, sql);
         let prepared = match known {
             Some(prepared) => prepared,
             None => {
-                let statement = self.client().prepare(sql).await?;
+                self.allows(sql)?;
+                let statement = self.client().prepare(sql).await;
+                let statement = statement.map_err(|error| self.failed(sql, error))?;
                 if self.is_pooled {
                     // Dropped once it was used: its name is free before another has the
                     // connection.

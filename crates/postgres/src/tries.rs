@@ -1,4 +1,5 @@
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
@@ -24,8 +25,9 @@ pub(crate) struct Tries<'a> {
     pub(crate) label: &'static str,
     pub(crate) deadline: Instant,
     begun: u32,
-    /// Not the servers that were asked so far.
-    elsewhere: bool,
+    /// The servers that are not asked again, and the last that was asked.
+    left_out: Vec<usize>,
+    last: AtomicUsize,
 }
 
 /// Why one attempt came to nothing.
@@ -42,7 +44,7 @@ pub(crate) enum Problem {
 
 impl<'a> Tries<'a> {
     pub(crate) fn new(ask: Ask<'a>, label: &'static str) -> Self {
-        let limit = Instant::now() + ask.nodes.settings.limits.call;
+        let limit = far(Instant::now(), ask.nodes.settings.limits.call);
         let deadlines = [ask.deadline, ask.scope.map(Scope::deadline)];
         let deadline = deadlines.into_iter().flatten().min().unwrap_or(limit);
         Self {
@@ -50,7 +52,8 @@ impl<'a> Tries<'a> {
             label,
             deadline,
             begun: 1,
-            elsewhere: false,
+            left_out: Vec::new(),
+            last: AtomicUsize::new(0),
         }
     }
 
@@ -58,20 +61,21 @@ impl<'a> Tries<'a> {
     pub(crate) async fn lend(&self) -> Result<(&'a Node, Loan), Problem> {
         let Ask { nodes, scope, .. } = self.ask;
         let token = scope.and_then(Scope::token);
-        let route = nodes.route(self.ask.mode, token, self.elsewhere);
+        let route = nodes.route(self.ask.mode, token, &self.left_out);
         let Route { node, must_have } = route.map_err(|rejected| {
             let why = "no replica will do, and the primary takes no more reads".to_owned();
             Problem::Refused(Error::refused(self.label, why, rejected))
         })?;
+        self.last.store(node.number, Ordering::Relaxed);
         if node.is_away(Instant::now()) {
             return Err(self.away(node));
         }
         let loan = self.lend_of(node).await?;
         if let Some(position) = must_have {
-            let patience = Instant::now() + nodes.settings.replicas.wait;
+            let until = far(Instant::now(), nodes.settings.replicas.wait).min(self.deadline);
             // Cancel safety: in flight, it is cleaned.
-            let has = loan.has_replayed(position.lsn, patience.min(self.deadline));
-            if !has.await {
+            let has = node.unless_away(loan.has_replayed(position.lsn, until));
+            if !matches!(timeout_at(until, has).await, Ok(Some(true))) {
                 return Err(Problem::Behind);
             }
         }
@@ -87,7 +91,10 @@ impl<'a> Tries<'a> {
             Ok(Some(Err(error))) => {
                 let refused = Error::no_connection(self.label, &error);
                 match error.rejected().reason() {
-                    Reason::Unavailable => Err(Problem::Away(refused)),
+                    Reason::Unavailable => {
+                        node.tell(Some(Fault::Away), Duration::ZERO);
+                        Err(Problem::Away(refused))
+                    }
                     _ => Err(Problem::Refused(refused)),
                 }
             }
@@ -144,7 +151,9 @@ impl<'a> Tries<'a> {
             Again::Later => pause(self.begun, RandomState::new().hash_one(())),
             Again::Elsewhere => Duration::ZERO,
         };
-        self.elsewhere |= again == Again::Elsewhere;
+        if again == Again::Elsewhere {
+            self.left_out.push(self.last.load(Ordering::Relaxed));
+        }
         if self.begun >= ATTEMPTS || Instant::now() + pause >= self.deadline {
             return false;
         }
@@ -153,4 +162,10 @@ impl<'a> Tries<'a> {
         sleep(pause).await;
         true
     }
+}
+
+/// A time that there is not is as good as one that is far away.
+fn far(now: Instant, duration: Duration) -> Instant {
+    let then = now.checked_add(duration);
+    then.unwrap_or_else(|| now + Duration::from_secs(24 * 60 * 60))
 }

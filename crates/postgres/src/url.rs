@@ -1,10 +1,15 @@
 //! URLs of servers: what libpq knows of TLS and tokio-postgres does not is read here.
 
+use std::time::Duration;
+
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::tls::{Roots, Verification, connector};
+
+/// So long may a peer acknowledge nothing.
+const SILENCE: Duration = Duration::from_secs(15);
 
 /// Where a server is, and how it is spoken to.
 #[derive(Clone)]
@@ -28,6 +33,8 @@ pub(crate) enum Fault {
     Hosts(usize),
     #[error("sslmode={0} is none of disable, prefer, require, verify-ca and verify-full")]
     Mode(String),
+    #[error("sslrootcert is of no effect unless sslmode is require, verify-ca or verify-full")]
+    Unchecked,
     #[error("{0} is not supported in a database URL")]
     Unsupported(String),
     #[error("cannot use the certificates of sslrootcert={path}: {why}")]
@@ -61,8 +68,15 @@ impl Target {
         }
         let url = format!("{base}?{}", rest.join("&"));
         let mut config: Config = url.parse().map_err(Fault::Parse)?;
-        let (ssl_mode, verification) = security(mode, roots)?;
+        let (ssl_mode, verification) = security(mode, roots.as_deref())?;
         config.ssl_mode(ssl_mode);
+        // A peer that is gone is not waited for for hours.
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(SILENCE);
+        }
+        if !query.contains("keepalives_idle=") {
+            config.keepalives_idle(SILENCE);
+        }
         let (host, port) = address(&config)?;
         Ok(Self {
             config,
@@ -75,12 +89,17 @@ impl Target {
 
 fn security(
     mode: Option<&str>,
-    roots: Option<String>,
+    given: Option<&str>,
 ) -> Result<(SslMode, Verification), InvalidUrl> {
-    let roots = || Roots::load(roots.as_deref().unwrap_or("system"));
+    let roots = || Roots::load(given.unwrap_or("system"));
     Ok(match mode {
+        None | Some("prefer" | "disable") if given.is_some() => {
+            return Err(Fault::Unchecked.into());
+        }
         None | Some("prefer") => (SslMode::Prefer, Verification::None),
         Some("disable") => (SslMode::Disable, Verification::None),
+        // As libpq does.
+        Some("require") if given.is_some() => (SslMode::Require, Verification::Authority(roots()?)),
         Some("require") => (SslMode::Require, Verification::None),
         Some("verify-ca") => (SslMode::Require, Verification::Authority(roots()?)),
         Some("verify-full") => (SslMode::Require, Verification::Full(roots()?)),

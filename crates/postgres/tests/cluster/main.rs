@@ -1,6 +1,8 @@
 //! What a user of a cluster can rely on, on real servers.
 
 #![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test that cannot be set up should panic"
 )]
@@ -10,6 +12,7 @@ mod cancel;
 mod faults;
 mod leaks;
 mod pooler;
+mod promises;
 mod replicas;
 
 use std::num::NonZeroUsize;
