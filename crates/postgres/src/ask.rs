@@ -123,7 +123,7 @@ impl<'a> Ask<'a> {
             }
             Some(Err(_)) => {
                 node.tell(Some(Fault::Away), timing.held());
-                Err(tries.too_late())
+                Err(tries.unanswered(&loan))
             }
             None => Err(tries.away(node)),
         }
@@ -157,15 +157,26 @@ impl<'a> Ask<'a> {
         self,
         tries: &Tries<'_>,
         timing: &mut Timing<'_>,
-        work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E>,
+        work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E> + Clone,
     ) -> Result<Outcome<T, E>, Problem> {
         let (node, mut loan) = tries.lend().await?;
         timing.lent();
         let _in_flight = node.standing.begin();
-        let attempt = self.in_transaction(tries, timing, node, &mut loan, work);
+        let again = work.clone();
+        let attempt = async {
+            let first = self.in_transaction(tries, timing, node, &mut loan, work);
+            match first.await {
+                // On this connection they are prepared anew; others may have to fail first.
+                Ok(Outcome::Undone(_, Fault::Stale)) if !loan.state.is_retired() => {
+                    let again = self.in_transaction(tries, timing, node, &mut loan, again);
+                    again.await
+                }
+                outcome => outcome,
+            }
+        };
         match timeout_at(tries.deadline, attempt).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(tries.too_late()),
+            Err(_) => Err(tries.unanswered(&loan)),
         }
     }
 
@@ -186,6 +197,7 @@ impl<'a> Ask<'a> {
         // Cancel safety: in a transaction as it is from here on, the connection is cleaned
         // before the next one has it.
         state.set_in_transaction(true);
+        state.set_ending(false);
         let flight = state.flight();
         let is_read = self.mode == Mode::Read;
         let begun = session.client.build_transaction().read_only(is_read);
@@ -200,11 +212,16 @@ impl<'a> Ask<'a> {
         timing.executed(transaction.executed());
         let flight = state.flight();
         if outcome.is_ok() && fault.is_none() {
+            state.set_ending(true);
             let ended = end_checked(client, self.mode).await;
             let lsn = ended.map_err(|error| Problem::Failed(at_commit(self.mode, error)))?;
             self.wrote(node, lsn.as_deref());
-        } else {
-            client.batch_execute("ROLLBACK").await.map_err(before)?;
+        } else if let Err(error) = client.batch_execute("ROLLBACK").await {
+            // In flight as it is, the connection is closed, and all of it undone.
+            return match (outcome, fault) {
+                (Err(own), None) => Ok(Outcome::Done(Err(own))),
+                _ => Err(before(error)),
+            };
         }
         flight.landed();
         state.set_in_transaction(false);

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub(crate) struct Server {
     pub(crate) role: RoleCell,
     /// So long may a statement take that says nothing else.
     pub(crate) statement_timeout: Duration,
+    /// Why the last attempt to connect failed, if it did.
+    last_error: Mutex<Option<String>>,
     /// Each ends with its connection, and all with the server.
     drivers: Mutex<JoinSet<()>>,
 }
@@ -77,6 +79,7 @@ impl Server {
             target,
             role: RoleCell::default(),
             statement_timeout,
+            last_error: Mutex::default(),
             drivers: Mutex::default(),
         }
     }
@@ -88,7 +91,10 @@ impl Server {
     }
 
     pub(crate) async fn connect(self: &Arc<Self>) -> Result<Wire, Error> {
-        let (client, connection) = self.target.config.connect(self.target.tls.clone()).await?;
+        let connected = self.target.config.connect(self.target.tls.clone()).await;
+        let error = connected.as_ref().err().map(|error| format!("{error:?}"));
+        *self.last_error() = error;
+        let (client, connection) = connected?;
         let (sender, notifications) = mpsc::channel(NOTIFICATIONS);
         let mut drivers = self.drivers.lock().unwrap_or_else(PoisonError::into_inner);
         while drivers.try_join_next().is_some() {}
@@ -108,6 +114,16 @@ impl Server {
             client,
             notifications,
         })
+    }
+
+    /// Why nobody can connect, if that is so.
+    pub(crate) fn why(&self) -> Option<String> {
+        self.last_error().clone()
+    }
+
+    fn last_error(&self) -> MutexGuard<'_, Option<String>> {
+        let last = self.last_error.lock();
+        last.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 
 use crate::binding::Mode;
@@ -68,7 +69,7 @@ impl<'t> Transaction<'t> {
         };
         let rows = rows.await;
         self.landed(flight, began);
-        rows.map_err(|error| self.failed(sql, error))
+        rows.map_err(|error| self.failed(error))
     }
 
     /// How many rows a statement changed. As [`query`](Self::query) otherwise.
@@ -84,7 +85,7 @@ impl<'t> Transaction<'t> {
         };
         let count = count.await;
         self.landed(flight, began);
-        count.map_err(|error| self.failed(sql, error))
+        count.map_err(|error| self.failed(error))
     }
 
     /// The transaction of tokio-postgres, for what takes a
@@ -132,10 +133,14 @@ impl<'t> Transaction<'t> {
         Ok(prepared)
     }
 
-    fn failed(&self, sql: &str, error: tokio_postgres::Error) -> Error {
+    fn failed(&self, error: tokio_postgres::Error) -> Error {
         let fault = if statement::is_stale(&error) {
-            self.statements().forget(self.schema, sql);
-            Fault::Conflict
+            self.statements().forget_all(self.schema);
+            if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) {
+                // What else is missing at the server may be tokio-postgres' own.
+                self.state.retire();
+            }
+            Fault::Stale
         } else {
             fault_of(self.mode, &error)
         };

@@ -9,13 +9,16 @@ use crate::binding::Mode;
 use crate::fault::Fault;
 use crate::loan::Loan;
 use crate::node::Node;
-use crate::retry::{ATTEMPTS, Again, again, again_after, pause};
+use crate::retry::{ATTEMPTS, Again, LOOK, again, again_after, pause};
 use crate::route::Route;
 use crate::statement::Failure;
 use crate::{Error, Scope};
 
 /// The server ends a statement before the client gives it up: then its connection is clean.
 const MARGIN: Duration = Duration::from_millis(50);
+
+/// So much longer than there is to wait may a replica take to say how far it is.
+const ANSWER: Duration = Duration::from_millis(100);
 
 /// The attempts at one thing, and the time that is left for them.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub(crate) struct Tries<'a> {
     begun: u32,
     /// Not the servers that were asked so far.
     elsewhere: bool,
+    /// One of them may have done it.
+    may_be_done: bool,
 }
 
 /// Why one attempt came to nothing.
@@ -51,6 +56,7 @@ impl<'a> Tries<'a> {
             deadline,
             begun: 1,
             elsewhere: false,
+            may_be_done: false,
         }
     }
 
@@ -66,16 +72,22 @@ impl<'a> Tries<'a> {
         if node.is_away(Instant::now()) {
             return Err(self.away(node));
         }
-        let loan = self.lend_of(node).await?;
-        if let Some(position) = must_have {
-            let patience = Instant::now() + nodes.settings.replicas.wait;
+        let Some(position) = must_have else {
+            return Ok((node, self.lend_of(node).await?));
+        };
+        let patience = Instant::now() + nodes.settings.replicas.wait;
+        let has = async {
+            let loan = self.lend_of(node).await?;
             // Cancel safety: in flight, it is cleaned.
             let has = loan.has_replayed(position.lsn, patience.min(self.deadline));
-            if !has.await {
-                return Err(Problem::Behind);
+            if has.await {
+                Ok((node, loan))
+            } else {
+                Err(Problem::Behind)
             }
-        }
-        Ok((node, loan))
+        };
+        let limit = (patience + ANSWER).min(self.deadline);
+        timeout_at(limit, has).await.unwrap_or(Err(Problem::Behind))
     }
 
     async fn lend_of(&self, node: &Node) -> Result<Loan, Problem> {
@@ -97,11 +109,20 @@ impl<'a> Tries<'a> {
     }
 
     pub(crate) fn away(&self, node: &Node) -> Problem {
-        Problem::Away(Error::away(self.label, &node.server.name))
+        Problem::Away(Error::away(self.label, &node.server))
     }
 
     pub(crate) fn too_late(&self) -> Problem {
         Problem::Refused(Error::too_late(self.label))
+    }
+
+    /// The same for what was under way on this connection.
+    pub(crate) fn unanswered(&self, loan: &Loan) -> Problem {
+        if self.ask.mode == Mode::Write && loan.state.is_ending() {
+            Problem::Refused(Error::unanswered(self.label))
+        } else {
+            self.too_late()
+        }
     }
 
     /// How long the server may take for one statement.
@@ -115,12 +136,29 @@ impl<'a> Tries<'a> {
 
     /// Returns when it is time for another attempt.
     pub(crate) async fn after(&mut self, problem: Problem) -> Result<(), Error> {
+        self.may_be_done |= matches!(problem, Problem::Failed(Failure::AtCommit(_)));
+        let may_be_done = self.may_be_done;
+        let outcome = self.after_problem(problem).await;
+        outcome.map_err(|error| {
+            if may_be_done {
+                error.or_done_before()
+            } else {
+                error
+            }
+        })
+    }
+
+    async fn after_problem(&mut self, problem: Problem) -> Result<(), Error> {
         let (again, last) = match problem {
             Problem::Refused(error) => return Err(error),
             // Whoever writes can go nowhere else.
             Problem::Away(error) if self.ask.mode == Mode::Write => return Err(error),
             Problem::Away(error) => (Again::Elsewhere, error),
             Problem::Behind => (Again::Elsewhere, Error::too_late(self.label)),
+            Problem::Failed(failure) if failure.is_stale() => (
+                Again::Later,
+                Error::last(self.label, self.ask.mode, failure),
+            ),
             Problem::Failed(failure) => (
                 again(&failure, self.ask.mode, self.ask.may_repeat),
                 Error::last(self.label, self.ask.mode, failure),
@@ -143,6 +181,7 @@ impl<'a> Tries<'a> {
             Again::No => return false,
             Again::Later => pause(self.begun, RandomState::new().hash_one(())),
             Again::Elsewhere => Duration::ZERO,
+            Again::AfterALook => LOOK,
         };
         self.elsewhere |= again == Again::Elsewhere;
         if self.begun >= ATTEMPTS || Instant::now() + pause >= self.deadline {

@@ -7,7 +7,7 @@ use towerblock_core::Reason;
 use towerblock_postgres::{Cluster, Error};
 use towerblock_testkit::Postgres;
 
-use crate::{cluster, schema, set_up};
+use crate::{cluster, schema, set_up, until};
 
 const COUNT: &str = "SELECT count(*) FROM items";
 const ADD: &str = "INSERT INTO items (owner) VALUES (1)";
@@ -19,16 +19,6 @@ async fn reads(cluster: &Cluster) -> Result<i64, Error> {
 
 async fn writes(cluster: &Cluster) -> Result<u64, Error> {
     cluster.write(&schema(1)).execute("add", ADD, &[]).await
-}
-
-/// How long it takes until it is so.
-async fn until(mut is_so: impl AsyncFnMut() -> bool) -> Duration {
-    let start = Instant::now();
-    while !is_so().await {
-        assert!(start.elapsed() < Duration::from_secs(20));
-        sleep(Duration::from_millis(5)).await;
-    }
-    start.elapsed()
 }
 
 #[tokio::test]
@@ -50,7 +40,7 @@ async fn reads_go_on_without_the_primary_and_writes_are_refused_at_once() {
             rejected.is_some_and(|rejected| rejected.retry_after().is_some())
         };
         // Each is one of many that come: what is sent to a server that hangs is lost.
-        let detected = until(async || {
+        let detected = until(Duration::from_secs(20), async || {
             let outcome = timeout(Duration::from_millis(50), writes(&cluster)).await;
             outcome.is_ok_and(|outcome| refused(&outcome))
         });
@@ -71,7 +61,10 @@ async fn reads_go_on_without_the_primary_and_writes_are_refused_at_once() {
         } else {
             postgres.primary().start().await.unwrap();
         }
-        let back = until(async || writes(&cluster).await.is_ok()).await;
+        let back = until(Duration::from_secs(20), async || {
+            writes(&cluster).await.is_ok()
+        })
+        .await;
         println!("back after {back:?}");
         assert!(back < Duration::from_secs(2), "{back:?}");
     }
@@ -86,7 +79,10 @@ async fn a_standby_that_is_promoted_takes_the_writes() {
     postgres.caught_up().await.unwrap();
     postgres.primary().kill().await.unwrap();
     postgres.standbys()[0].promote().await.unwrap();
-    let back = until(async || writes(&cluster).await.is_ok()).await;
+    let back = until(Duration::from_secs(20), async || {
+        writes(&cluster).await.is_ok()
+    })
+    .await;
     assert!(back < Duration::from_secs(2), "{back:?}");
     assert_eq!(reads(&cluster).await.unwrap(), 3);
     // Back as it was, the old one takes writes as well: they go to the newer.
