@@ -76,7 +76,7 @@ async fn a_replica_that_dies_is_not_noticed_while_there_is_another() {
                 dies.kill().await.unwrap();
             }
         };
-        tokio::join!(read_for(5 * MOMENT), end);
+        tokio::join!(read_for(4 * MOMENT), end);
         assert!(cluster.servers()[2].is_away);
         assert!(!read_for(MOMENT).await.contains(&dies.port()));
         if hangs {

@@ -134,9 +134,7 @@ async fn a_token_of_another_cluster_is_ignored_and_counted() {
     set_up(&other, 1).await;
     // Beyond a gigabyte.
     let step = "SELECT pg_logical_emit_message(false, '', ''), pg_switch_wal();";
-    for _ in 0..70 {
-        other.primary().sql(step).await.unwrap();
-    }
+    other.primary().sql(&step.repeat(70)).await.unwrap();
     let keys = TokenKeys::new([[7; 32]]).unwrap();
     let far = crate::cluster(&other, 1);
     known(&far).await;

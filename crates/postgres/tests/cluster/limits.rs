@@ -99,7 +99,7 @@ async fn a_transaction_that_waits_too_long_is_rolled_back() {
     let postgres = Postgres::builder().start().await.unwrap();
     set_up(&postgres, 1).await;
     let mut limits = Limits::default();
-    limits.idle_in_transaction = MOMENT;
+    limits.idle_in_transaction = MOMENT / 2;
     let settings = Settings::new(budget(1)).limits(limits);
     let cluster = Cluster::start(servers(&postgres), settings);
     let one = schema(1);
@@ -117,13 +117,13 @@ async fn a_transaction_that_waits_too_long_is_rolled_back() {
     };
     // Longer than its deadline.
     let start = Instant::now();
-    let error = idle(MOMENT / 2, 20 * MOMENT).await.unwrap_err();
-    assert!(start.elapsed() < MOMENT / 2 + SLACK);
+    let error = idle(MOMENT / 3, 20 * MOMENT).await.unwrap_err();
+    assert!(start.elapsed() < MOMENT / 3 + SLACK);
     unavailable(&error);
     assert!(!error.is_commit_unknown(), "no commit was sent: {error}");
     assert_eq!(pid(&cluster).await, first, "its connection is cleaned");
     // Longer than the server allows.
-    let error = idle(10 * MOMENT, 2 * MOMENT).await.unwrap_err();
+    let error = idle(10 * MOMENT, MOMENT).await.unwrap_err();
     unavailable(&error);
     assert_ne!(pid(&cluster).await, first, "its connection is gone");
     let count = "SELECT count(*) FROM t000000000001.items";
@@ -185,7 +185,7 @@ async fn a_server_without_room_says_so_and_is_not_stormed() {
     let second = crowd(4);
     let (before, start) = (relay.count(), Instant::now());
     let mut failed = 0;
-    while start.elapsed() < Duration::from_secs(1) {
+    while start.elapsed() < 2 * MOMENT {
         let reads = (0..10).map(|_| second.read(&all).query("two", "SELECT 1", &[]));
         for outcome in join_all(reads).await {
             let error = outcome.unwrap_err();
@@ -197,7 +197,7 @@ async fn a_server_without_room_says_so_and_is_not_stormed() {
         sleep(Duration::from_millis(5)).await;
     }
     let tried = relay.count() - before;
-    assert!(failed >= 100, "{failed}");
+    assert!(failed >= 50, "{failed}");
     assert!(
         tried <= 30,
         "{tried} attempts in a second for {failed} calls"

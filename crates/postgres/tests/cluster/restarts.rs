@@ -105,7 +105,7 @@ async fn reads_go_on_while_a_server_recovers_from_the_death_of_a_backend() {
         let victim = number(server, victim).await;
         let (mut reads, mut failed, start) = (0, Vec::new(), Instant::now());
         signal("-KILL", victim);
-        while start.elapsed() < Duration::from_millis(1_500) {
+        while start.elapsed() < Duration::from_millis(1_000) {
             let outcomes = join_all((0..2).map(|_| read(&cluster, PID))).await;
             reads += outcomes.len();
             failed.extend(outcomes.into_iter().filter_map(Result::err));
@@ -141,41 +141,39 @@ async fn connections_that_somebody_terminates_are_replaced() {
     let cluster = cluster(&postgres, 4);
     let server = postgres.primary();
     let one = schema(1);
-    for _ in 0..3 {
-        warm(&cluster, 4).await;
-        assert!(terminate(server, "query NOT LIKE '%pg_is_in_recovery%'").await >= 1);
-        let reads = join_all((0..8).map(|_| read(&cluster, PID))).await;
-        assert!(reads.iter().all(Result::is_ok), "idle: {reads:?}");
-        write(&cluster).await.unwrap();
+    warm(&cluster, 4).await;
+    assert!(terminate(server, "query NOT LIKE '%pg_is_in_recovery%'").await >= 1);
+    let reads = join_all((0..8).map(|_| read(&cluster, PID))).await;
+    assert!(reads.iter().all(Result::is_ok), "idle: {reads:?}");
+    write(&cluster).await.unwrap();
 
-        let end = async || {
-            let which = "query LIKE '%pg_sleep(0.3)%' AND state = 'active'";
-            until(SOON, async || terminate(server, which).await > 0).await;
-        };
-        let (outcome, _) = tokio::join!(read(&cluster, SLOW), end());
-        outcome.unwrap();
-        // Undone before its commit, it is done again.
-        let add = "INSERT INTO items (owner) SELECT 1 FROM (SELECT pg_sleep(0.3)) AS slow";
-        let (outcome, _) = tokio::join!(cluster.write(&one).execute("slow", add, &[]), end());
-        assert_eq!(outcome.unwrap(), 1);
+    let end = async || {
+        let which = "query LIKE '%pg_sleep(0.3)%' AND state = 'active'";
+        until(SOON, async || terminate(server, which).await > 0).await;
+    };
+    let (outcome, _) = tokio::join!(read(&cluster, SLOW), end());
+    outcome.unwrap();
+    // Undone before its commit, it is done again.
+    let add = "INSERT INTO items (owner) SELECT 1 FROM (SELECT pg_sleep(0.3)) AS slow";
+    let (outcome, _) = tokio::join!(cluster.write(&one).execute("slow", add, &[]), end());
+    assert_eq!(outcome.unwrap(), 1);
 
-        let mut runs = std::cell::Cell::new(0);
-        let work = cluster.write(&one).transaction("inside", async |tx| {
-            runs.set(runs.get() + 1);
-            tx.execute("INSERT INTO items (owner) VALUES (2)", &[])
-                .await?;
-            if runs.get() == 1 {
-                let which = "state = 'idle in transaction'";
-                assert_eq!(terminate(server, which).await, 1);
-            }
-            tx.execute("INSERT INTO items (owner) VALUES (2)", &[])
-                .await
-        });
-        assert_eq!(work.await.unwrap(), 1);
-        assert_eq!(*runs.get_mut(), 2);
-    }
+    let mut runs = std::cell::Cell::new(0);
+    let work = cluster.write(&one).transaction("inside", async |tx| {
+        runs.set(runs.get() + 1);
+        tx.execute("INSERT INTO items (owner) VALUES (2)", &[])
+            .await?;
+        if runs.get() == 1 {
+            let which = "state = 'idle in transaction'";
+            assert_eq!(terminate(server, which).await, 1);
+        }
+        tx.execute("INSERT INTO items (owner) VALUES (2)", &[])
+            .await
+    });
+    assert_eq!(work.await.unwrap(), 1);
+    assert_eq!(*runs.get_mut(), 2);
     let count = "SELECT count(*) FILTER (WHERE owner = 2) - 2 * count(*) FILTER (WHERE owner = 1) FROM t000000000001.items";
-    assert_eq!(number(server, count).await, 6 - 2 * 4);
+    assert_eq!(number(server, count).await, 2 - 2 * 2);
 }
 
 #[tokio::test]
