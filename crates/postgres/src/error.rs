@@ -27,9 +27,9 @@ pub struct Error {
 
 #[derive(Debug, thiserror::Error)]
 enum Problem {
-    #[error("{0}")]
+    #[error("{}", described(.0))]
     Database(#[source] tokio_postgres::Error),
-    #[error("no answer to the commit, which may have been done: {0}")]
+    #[error("no answer to the commit, which may have been done: {}", described(.0))]
     CommitUnknown(#[source] tokio_postgres::Error),
     #[error("no answer to the commit, which may have been done: {0}")]
     CommitLost(String),

@@ -161,6 +161,8 @@ async fn an_error_of_the_callers_own_is_returned_as_it_is() {
         panic!("it is a mistake")
     };
     assert_eq!(error.code().unwrap().code(), "42703");
+    let expected = r#"wrong: column "nothing" does not exist (42703)"#;
+    assert_eq!(error.to_string(), expected);
     assert_eq!(runs.get(), 3);
 }
 
