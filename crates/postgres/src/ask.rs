@@ -1,5 +1,3 @@
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::IsolationLevel;
 
@@ -129,11 +127,7 @@ impl<'a> Ask<'a> {
                 self.wrote(node, answer.lsn.as_deref());
                 Ok(answer)
             }
-            // The commit was on its way behind the statement.
-            Some(Err(_)) if self.mode == Mode::Write => {
-                Err(Problem::Refused(Error::commit_late(tries.label)))
-            }
-            Some(Err(_)) => Err(tries.too_late()),
+            Some(Err(_)) => Err(tries.unanswered(&loan)),
             None => Err(tries.away(node)),
         }
     }
@@ -166,13 +160,23 @@ impl<'a> Ask<'a> {
         self,
         tries: &Tries<'_>,
         timing: &mut Timing<'_>,
-        work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E>,
+        work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E> + Clone,
     ) -> Result<Outcome<T, E>, Problem> {
         let (node, mut loan) = tries.lend().await?;
         timing.lent();
         let _in_flight = node.standing.begin();
-        let committing = AtomicBool::new(false);
-        let attempt = self.in_transaction(tries, timing, node, &mut loan, &committing, work);
+        let again = work.clone();
+        let attempt = async {
+            let first = self.in_transaction(tries, timing, node, &mut loan, work);
+            match first.await {
+                // On this connection they are prepared anew; others may have to fail first.
+                Ok(Outcome::Undone(_, Fault::Stale)) if !loan.state.is_retired() => {
+                    let again = self.in_transaction(tries, timing, node, &mut loan, again);
+                    again.await
+                }
+                outcome => outcome,
+            }
+        };
         let attempt = timeout_at(tries.deadline, attempt);
         let outcome = match self.mode {
             Mode::Read => node.unless_away(attempt).await,
@@ -180,10 +184,7 @@ impl<'a> Ask<'a> {
         };
         match outcome {
             Some(Ok(outcome)) => outcome,
-            Some(Err(_)) if committing.into_inner() => {
-                Err(Problem::Refused(Error::commit_late(tries.label)))
-            }
-            Some(Err(_)) => Err(tries.too_late()),
+            Some(Err(_)) => Err(tries.unanswered(&loan)),
             None => Err(tries.away(node)),
         }
     }
@@ -194,7 +195,6 @@ impl<'a> Ask<'a> {
         timing: &mut Timing<'_>,
         node: &Node,
         loan: &mut Loan,
-        committing: &AtomicBool,
         work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<Outcome<T, E>, Problem> {
         let before = |error| Problem::Failed(Failure::Before(error));
@@ -207,6 +207,7 @@ impl<'a> Ask<'a> {
         // Cancel safety: in a transaction as it is from here on, the connection is cleaned
         // before the next one has it.
         state.set_in_transaction(true);
+        state.set_ending(false);
         let flight = state.flight();
         let is_read = self.mode == Mode::Read;
         let begun = session.client.build_transaction().read_only(is_read);
@@ -227,12 +228,16 @@ impl<'a> Ask<'a> {
         node.tell(fault, transaction.executed());
         let flight = state.flight();
         if outcome.is_ok() && fault.is_none() {
-            committing.store(self.mode == Mode::Write, Ordering::Relaxed);
+            state.set_ending(true);
             let ended = end_checked(client, self.mode).await;
             let lsn = ended.map_err(|error| Problem::Failed(at_commit(self.mode, error)))?;
             self.wrote(node, lsn.as_deref());
-        } else {
-            client.batch_execute("ROLLBACK").await.map_err(before)?;
+        } else if let Err(error) = client.batch_execute("ROLLBACK").await {
+            // In flight as it is, the connection is closed, and all of it undone.
+            return match (outcome, fault) {
+                (Err(own), None) => Ok(Outcome::Done(Err(own))),
+                _ => Err(before(error)),
+            };
         }
         flight.landed();
         state.set_in_transaction(false);

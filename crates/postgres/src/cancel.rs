@@ -19,7 +19,12 @@ pub(crate) async fn cancel(server: &Server, token: CancelToken) -> io::Result<()
     // wait for that, so a copy of the socket does.
     match &server.target.host {
         Host::Tcp(host) => {
-            let stream = TcpStream::connect((&**host, port)).await?.into_std()?;
+            // Where the URL says to find a server that has another name.
+            let stream = match server.target.config.get_hostaddrs() {
+                [addr, ..] => TcpStream::connect((*addr, port)).await?,
+                [] => TcpStream::connect((&**host, port)).await?,
+            };
+            let stream = stream.into_std()?;
             let copy = TcpStream::from_std(stream.try_clone()?)?;
             let tls = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut tls, host)
                 .map_err(io::Error::other)?;

@@ -6,6 +6,7 @@ use towerblock_pool::PoolError;
 
 use crate::binding::Mode;
 use crate::fault::{Fault, fault_of};
+use crate::server::Server;
 use crate::statement::Failure;
 
 /// A server that is away is asked several times in that time whether it is back.
@@ -26,16 +27,16 @@ pub struct Error {
 
 #[derive(Debug, thiserror::Error)]
 enum Problem {
-    #[error("{0}")]
+    #[error("{}", described(.0))]
     Database(#[source] tokio_postgres::Error),
-    #[error("no answer to the commit, which may have been done: {0}")]
+    #[error("no answer to the commit, which may have been done: {}", described(.0))]
     CommitUnknown(#[source] tokio_postgres::Error),
     #[error("{0}")]
     Forbidden(&'static str),
+    #[error("no answer to the commit, which may have been done: {0}")]
+    CommitLost(String),
     #[error("not committed: the error of a statement in it was ignored")]
     Ignored,
-    #[error("no answer to the commit before the deadline: it may have been done")]
-    CommitLate,
     #[error("{why}")]
     Refused {
         why: String,
@@ -52,17 +53,17 @@ impl Error {
         match &self.problem {
             Problem::Database(error) | Problem::CommitUnknown(error) => error.code(),
             Problem::Refused { code, .. } => code.as_ref(),
-            Problem::Ignored | Problem::CommitLate | Problem::Forbidden(_) => None,
+            Problem::Ignored | Problem::CommitLost(_) | Problem::Forbidden(_) => None,
         }
     }
 
     /// Whether a transaction may or may not have been committed: the connection was lost
-    /// while its commit was on its way. Look before you do it again.
+    /// while its commit was on its way, or the time was over. Look before you do it again.
     #[must_use]
     pub const fn is_commit_unknown(&self) -> bool {
         matches!(
             self.problem,
-            Problem::CommitUnknown(_) | Problem::CommitLate
+            Problem::CommitUnknown(_) | Problem::CommitLost(_)
         )
     }
 
@@ -96,9 +97,13 @@ impl Error {
         Self::refused(label, error.to_string(), *error.rejected())
     }
 
-    pub(crate) fn away(label: &'static str, server: &str) -> Self {
+    pub(crate) fn away(label: &'static str, server: &Server) -> Self {
         let rejected = Rejected::new("postgres", Reason::Unavailable);
-        let why = format!("the server {server} is away");
+        let name = &server.name;
+        let why = match server.why() {
+            Some(why) => format!("the server {name} is away: {why}"),
+            None => format!("the server {name} is away"),
+        };
         Self::refused(label, why, rejected.with_retry_after(RETRY_AFTER))
     }
 
@@ -113,10 +118,21 @@ impl Error {
         Self { label, problem }
     }
 
-    /// The deadline came while a commit was on its way.
-    pub(crate) const fn commit_late(label: &'static str) -> Self {
-        let problem = Problem::CommitLate;
+    /// The commit was sent, and the time is over.
+    pub(crate) fn unanswered(label: &'static str) -> Self {
+        let problem = Problem::CommitLost("none before the deadline".to_owned());
         Self { label, problem }
+    }
+
+    /// What was refused at last may have been done by an attempt before.
+    pub(crate) fn or_done_before(self) -> Self {
+        match self.problem {
+            Problem::Refused { why, .. } => Self {
+                label: self.label,
+                problem: Problem::CommitLost(why),
+            },
+            _ => self,
+        }
     }
 
     /// A statement of a transaction failed, and its user went on as if it had not.
@@ -138,7 +154,7 @@ impl Error {
         let reason = match fault_of(mode, &error) {
             Fault::Away | Fault::Replay | Fault::ReadOnly | Fault::TimedOut => Reason::Unavailable,
             Fault::Conflict => Reason::Overloaded,
-            Fault::Lasting => {
+            Fault::Lasting | Fault::Stale => {
                 let problem = Problem::Database(error);
                 return Self { label, problem };
             }

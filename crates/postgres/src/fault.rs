@@ -11,6 +11,8 @@ pub(crate) enum Fault {
     Lasting,
     /// The same again: it was in conflict with others, and undone.
     Conflict,
+    /// The same again: its statements were prepared for tables that have changed since.
+    Stale,
     /// Another server: this one is a standby, and it is in conflict with what it replays.
     Replay,
     /// The primary, wherever that is now: this server takes no writes.

@@ -9,6 +9,8 @@ use crate::statement::Failure;
 /// In all.
 pub(crate) const ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Twice, it is as long as between two looks at a server.
+pub(crate) const LOOK: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -18,6 +20,8 @@ pub(crate) enum Again {
     Later,
     /// At once, for it is another server's turn.
     Elsewhere,
+    /// When the servers may have been asked which of them it is.
+    AfterALook,
 }
 
 /// What to do about a failure. Only who may do a thing twice does it again where it may have
@@ -33,8 +37,9 @@ pub(crate) fn again(failure: &Failure, mode: Mode, may_repeat: bool) -> Again {
 /// What to do about something that was not done.
 pub(crate) const fn again_after(fault: Fault) -> Again {
     match fault {
-        Fault::Conflict | Fault::Away | Fault::ReadOnly => Again::Later,
+        Fault::Conflict | Fault::Stale | Fault::Away => Again::Later,
         Fault::Replay => Again::Elsewhere,
+        Fault::ReadOnly => Again::AfterALook,
         Fault::Lasting | Fault::TimedOut => Again::No,
     }
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub(crate) struct Server {
     /// Connections are lent for a transaction at a time by somebody in between, so nothing
     /// can be kept on them.
     is_pooled: AtomicBool,
+    /// Why the last attempt to connect failed, if it did.
+    last_error: Mutex<Option<String>>,
     /// Each ends with its connection, and all with the server.
     drivers: Mutex<JoinSet<()>>,
 }
@@ -83,6 +85,7 @@ impl Server {
             role: RoleCell::default(),
             statement_timeout,
             is_pooled: AtomicBool::new(false),
+            last_error: Mutex::default(),
             drivers: Mutex::default(),
         }
     }
@@ -107,7 +110,10 @@ impl Server {
     }
 
     pub(crate) async fn connect(self: &Arc<Self>) -> Result<Wire, Error> {
-        let (client, connection) = self.target.config.connect(self.target.tls.clone()).await?;
+        let connected = self.target.config.connect(self.target.tls.clone()).await;
+        let error = connected.as_ref().err().map(|error| format!("{error:?}"));
+        *self.last_error() = error;
+        let (client, connection) = connected?;
         let (sender, notifications) = mpsc::channel(NOTIFICATIONS);
         let mut drivers = self.drivers.lock().unwrap_or_else(PoisonError::into_inner);
         while drivers.try_join_next().is_some() {}
@@ -128,6 +134,16 @@ impl Server {
             driver,
             notifications,
         })
+    }
+
+    /// Why nobody can connect, if that is so.
+    pub(crate) fn why(&self) -> Option<String> {
+        self.last_error().clone()
+    }
+
+    fn last_error(&self) -> MutexGuard<'_, Option<String>> {
+        let last = self.last_error.lock();
+        last.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

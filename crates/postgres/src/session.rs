@@ -34,6 +34,8 @@ pub(crate) struct State {
     /// Answers that nobody has read yet.
     in_flight: AtomicUsize,
     in_transaction: AtomicBool,
+    /// A commit was sent.
+    is_ending: AtomicBool,
     /// Something may stay when the transaction has ended.
     is_marked: AtomicBool,
     /// To be closed when it comes back.
@@ -59,6 +61,14 @@ impl State {
 
     pub(crate) fn set_in_transaction(&self, in_transaction: bool) {
         self.in_transaction.store(in_transaction, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_ending(&self, is_ending: bool) {
+        self.is_ending.store(is_ending, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
     }
 
     pub(crate) fn mark(&self) {

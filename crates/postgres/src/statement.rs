@@ -68,6 +68,10 @@ impl Failure {
             Self::Forbidden(_) => Fault::Lasting,
         }
     }
+
+    pub(crate) fn is_stale(&self) -> bool {
+        matches!(self, Self::Before(error) if is_stale(error))
+    }
 }
 
 impl Session {
@@ -96,12 +100,17 @@ impl Session {
     pub(crate) async fn run(&mut self, call: Call<'_>) -> Result<Answer, Failure> {
         let timeout = self.serves(call.binding, call.left);
         let begin = call.binding.begin(call.mode, timeout);
+        self.state.set_ending(false);
         match self.attempt(call, &begin).await {
             Err(Failure::Before(error)) if is_stale(&error) => {
                 // The tables changed since it was prepared.
-                self.statements()
-                    .forget(call.binding.schema_key(), call.sql);
-                self.attempt(call, &begin).await
+                self.statements().forget_all(call.binding.schema_key());
+                let again = self.attempt(call, &begin).await;
+                if again.as_ref().is_err_and(Failure::is_stale) {
+                    // What is missing at the server is tokio-postgres' own.
+                    self.state.retire();
+                }
+                again
             }
             outcome => outcome,
         }
@@ -204,6 +213,8 @@ impl Session {
         if prepared.leaves_state {
             self.state.mark();
         }
+        // The commit is sent along.
+        self.state.set_ending(true);
         self.state.flight()
     }
 }

@@ -67,7 +67,14 @@ impl Statements {
         prepared
     }
 
-    pub(crate) fn forget(&mut self, schema: Option<u64>, sql: &str) {
+    /// Those of a schema whose tables have changed: one of them was found to be of the time
+    /// before, and so are the others.
+    pub(crate) fn forget_all(&mut self, schema: Option<u64>) {
+        let gone = self.by_schema.remove(&schema);
+        self.count -= gone.map_or(0, |of_schema| of_schema.len());
+    }
+
+    fn forget(&mut self, schema: Option<u64>, sql: &str) {
         let Some(of_schema) = self.by_schema.get_mut(&schema) else {
             return;
         };

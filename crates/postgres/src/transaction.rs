@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 
 use crate::binding::Mode;
@@ -67,7 +68,7 @@ impl<'t> Transaction<'t> {
         let rows = async {
             let prepared = self.prepared(sql).await?;
             let rows = self.client().query(&prepared.statement, parameters);
-            rows.await.map_err(|error| self.failed(sql, error))
+            rows.await.map_err(|error| self.failed(error))
         };
         let rows = rows.await;
         self.landed(flight, began);
@@ -84,7 +85,7 @@ impl<'t> Transaction<'t> {
         let count = async {
             let prepared = self.prepared(sql).await?;
             let count = self.client().execute(&prepared.statement, parameters);
-            count.await.map_err(|error| self.failed(sql, error))
+            count.await.map_err(|error| self.failed(error))
         };
         let count = count.await;
         self.landed(flight, began);
@@ -138,7 +139,7 @@ impl<'t> Transaction<'t> {
             None => {
                 self.allows(sql)?;
                 let statement = self.client().prepare(sql).await;
-                let statement = statement.map_err(|error| self.failed(sql, error))?;
+                let statement = statement.map_err(|error| self.failed(error))?;
                 if self.is_pooled {
                     // Dropped once it was used: its name is free before another has the
                     // connection.
@@ -156,10 +157,14 @@ impl<'t> Transaction<'t> {
         Ok(prepared)
     }
 
-    fn failed(&self, sql: &str, error: tokio_postgres::Error) -> Error {
+    fn failed(&self, error: tokio_postgres::Error) -> Error {
         let fault = if statement::is_stale(&error) {
-            self.statements().forget(self.schema, sql);
-            Fault::Conflict
+            self.statements().forget_all(self.schema);
+            if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) {
+                // What else is missing at the server may be tokio-postgres' own.
+                self.state.retire();
+            }
+            Fault::Stale
         } else {
             fault_of(self.mode, &error)
         };

@@ -10,13 +10,16 @@ use crate::binding::Mode;
 use crate::fault::Fault;
 use crate::loan::Loan;
 use crate::node::Node;
-use crate::retry::{ATTEMPTS, Again, again, again_after, pause};
+use crate::retry::{ATTEMPTS, Again, LOOK, again, again_after, pause};
 use crate::route::Route;
 use crate::statement::Failure;
 use crate::{Error, Scope};
 
 /// The server ends a statement before the client gives it up: then its connection is clean.
 const MARGIN: Duration = Duration::from_millis(50);
+
+/// So much longer than there is to wait may a replica take to say how far it is.
+const ANSWER: Duration = Duration::from_millis(100);
 
 /// The attempts at one thing, and the time that is left for them.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(crate) struct Tries<'a> {
     /// The servers that are not asked again, and the last that was asked.
     left_out: Vec<usize>,
     last: AtomicUsize,
+    /// One of them may have done it.
+    may_be_done: bool,
 }
 
 /// Why one attempt came to nothing.
@@ -54,6 +59,7 @@ impl<'a> Tries<'a> {
             begun: 1,
             left_out: Vec::new(),
             last: AtomicUsize::new(0),
+            may_be_done: false,
         }
     }
 
@@ -70,16 +76,22 @@ impl<'a> Tries<'a> {
         if node.is_away(Instant::now()) {
             return Err(self.away(node));
         }
-        let loan = self.lend_of(node).await?;
-        if let Some(position) = must_have {
-            let until = far(Instant::now(), nodes.settings.replicas.wait).min(self.deadline);
+        let Some(position) = must_have else {
+            return Ok((node, self.lend_of(node).await?));
+        };
+        let until = far(Instant::now(), nodes.settings.replicas.wait).min(self.deadline);
+        let has = async {
+            let loan = self.lend_of(node).await?;
             // Cancel safety: in flight, it is cleaned.
             let has = node.unless_away(loan.has_replayed(position.lsn, until));
-            if !matches!(timeout_at(until, has).await, Ok(Some(true))) {
-                return Err(Problem::Behind);
+            if has.await == Some(true) {
+                Ok((node, loan))
+            } else {
+                Err(Problem::Behind)
             }
-        }
-        Ok((node, loan))
+        };
+        let limit = (until + ANSWER).min(self.deadline);
+        timeout_at(limit, has).await.unwrap_or(Err(Problem::Behind))
     }
 
     async fn lend_of(&self, node: &Node) -> Result<Loan, Problem> {
@@ -104,11 +116,20 @@ impl<'a> Tries<'a> {
     }
 
     pub(crate) fn away(&self, node: &Node) -> Problem {
-        Problem::Away(Error::away(self.label, &node.server.name))
+        Problem::Away(Error::away(self.label, &node.server))
     }
 
     pub(crate) fn too_late(&self) -> Problem {
         Problem::Refused(Error::too_late(self.label))
+    }
+
+    /// The same for what was under way on this connection.
+    pub(crate) fn unanswered(&self, loan: &Loan) -> Problem {
+        if self.ask.mode == Mode::Write && loan.state.is_ending() {
+            Problem::Refused(Error::unanswered(self.label))
+        } else {
+            self.too_late()
+        }
     }
 
     /// How long the server may take for one statement.
@@ -122,12 +143,29 @@ impl<'a> Tries<'a> {
 
     /// Returns when it is time for another attempt.
     pub(crate) async fn after(&mut self, problem: Problem) -> Result<(), Error> {
+        self.may_be_done |= matches!(problem, Problem::Failed(Failure::AtCommit(_)));
+        let may_be_done = self.may_be_done;
+        let outcome = self.after_problem(problem).await;
+        outcome.map_err(|error| {
+            if may_be_done {
+                error.or_done_before()
+            } else {
+                error
+            }
+        })
+    }
+
+    async fn after_problem(&mut self, problem: Problem) -> Result<(), Error> {
         let (again, last) = match problem {
             Problem::Refused(error) => return Err(error),
             // Whoever writes can go nowhere else.
             Problem::Away(error) if self.ask.mode == Mode::Write => return Err(error),
             Problem::Away(error) => (Again::Elsewhere, error),
             Problem::Behind => (Again::Elsewhere, Error::too_late(self.label)),
+            Problem::Failed(failure) if failure.is_stale() => (
+                Again::Later,
+                Error::last(self.label, self.ask.mode, failure),
+            ),
             Problem::Failed(failure) => (
                 again(&failure, self.ask.mode, self.ask.may_repeat),
                 Error::last(self.label, self.ask.mode, failure),
@@ -150,6 +188,7 @@ impl<'a> Tries<'a> {
             Again::No => return false,
             Again::Later => pause(self.begun, RandomState::new().hash_one(())),
             Again::Elsewhere => Duration::ZERO,
+            Again::AfterALook => LOOK,
         };
         if again == Again::Elsewhere {
             self.left_out.push(self.last.load(Ordering::Relaxed));

@@ -40,7 +40,7 @@ async fn reads_go_on_without_the_primary_and_writes_are_refused_at_once() {
             rejected.is_some_and(|rejected| rejected.retry_after().is_some())
         };
         // Each is one of many that come: what is sent to a server that hangs is lost.
-        let detected = until(async || {
+        let detected = until(Duration::from_secs(20), async || {
             let outcome = timeout(Duration::from_millis(50), writes(&cluster)).await;
             outcome.is_ok_and(|outcome| refused(&outcome))
         });
@@ -61,7 +61,10 @@ async fn reads_go_on_without_the_primary_and_writes_are_refused_at_once() {
         } else {
             postgres.primary().start().await.unwrap();
         }
-        let back = until(async || writes(&cluster).await.is_ok()).await;
+        let back = until(Duration::from_secs(20), async || {
+            writes(&cluster).await.is_ok()
+        })
+        .await;
         println!("back after {back:?}");
         assert!(back < Duration::from_secs(2), "{back:?}");
     }
@@ -76,7 +79,10 @@ async fn a_standby_that_is_promoted_takes_the_writes() {
     postgres.caught_up().await.unwrap();
     postgres.primary().kill().await.unwrap();
     postgres.standbys()[0].promote().await.unwrap();
-    let back = until(async || writes(&cluster).await.is_ok()).await;
+    let back = until(Duration::from_secs(20), async || {
+        writes(&cluster).await.is_ok()
+    })
+    .await;
     assert!(back < Duration::from_secs(2), "{back:?}");
     assert_eq!(reads(&cluster).await.unwrap(), 3);
     // Back as it was, the old one takes writes as well: they go to the newer.

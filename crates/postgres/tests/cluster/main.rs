@@ -7,21 +7,36 @@
     reason = "a test that cannot be set up should panic"
 )]
 
+mod absent;
 mod binding;
 mod cancel;
 mod faults;
+mod layer;
 mod leaks;
+mod limits;
+mod lost;
+mod network;
 mod pooler;
 mod promises;
+mod relay;
 mod replicas;
+mod restarts;
+mod retries;
+mod roles;
+mod runtimes;
+mod schemas;
+mod statements;
+mod tls;
+mod trips;
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use towerblock_core::TenantId;
 use towerblock_postgres::{Binding, Budget, Cluster, SchemaName, Servers, Settings};
-use towerblock_testkit::Postgres;
+use towerblock_testkit::{Postgres, Server};
 
 const ROLE: &str = "app_tenant";
 
@@ -42,14 +57,59 @@ fn budget(connections: usize) -> Budget {
 }
 
 fn cluster(postgres: &Postgres, size: usize) -> Cluster {
+    Cluster::start(servers(postgres), Settings::new(budget(size)))
+}
+
+fn servers(postgres: &Postgres) -> Servers {
     let servers = Servers::new(&postgres.primary().url()).unwrap();
-    let servers = postgres
+    postgres
         .standbys()
         .iter()
         .fold(servers, |servers, standby| {
             servers.replica(&standby.url()).unwrap()
-        });
-    Cluster::start(servers, Settings::new(budget(size)))
+        })
+}
+
+/// The URL of a server, by way of what stands between.
+fn through(server: &Server, between: SocketAddr) -> String {
+    let (direct, by_way) = (server.addr().to_string(), between.to_string());
+    let url = server.url().replace(&direct, &by_way);
+    assert_ne!(url, server.url());
+    url
+}
+
+/// How long it takes until it is so, which is `most` at the most.
+async fn until(most: Duration, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+    let start = Instant::now();
+    while !is_so().await {
+        let elapsed = start.elapsed();
+        assert!(elapsed < most, "not so within {most:?}");
+        sleep(Duration::from_millis(3)).await;
+    }
+    start.elapsed()
+}
+
+/// Until all servers have said how they are, and how far.
+async fn known(cluster: &Cluster) {
+    let all = async || {
+        let servers = cluster.servers();
+        servers
+            .iter()
+            .all(|server| server.is_primary == Some(true) || server.lag.is_some())
+    };
+    until(Duration::from_secs(5), all).await;
+}
+
+/// Of each attempt at a label, what became of it is counted.
+fn attempts(cluster: &Cluster, label: &str) -> u64 {
+    let report = cluster.statistics().report(Instant::now());
+    let found = report.labels.iter().find(|of| of.label == label);
+    found.map_or(0, |found| found.queries)
+}
+
+/// One number, past the cluster.
+async fn number(server: &Server, sql: &str) -> i64 {
+    server.sql(sql).await.unwrap().unwrap().parse().unwrap()
 }
 
 /// Tenants 1 to `tenants`, each with a schema, and with its rows in a table that all share: a
@@ -78,12 +138,5 @@ async fn set_up(postgres: &Postgres, tenants: u64) {
     postgres.caught_up().await.unwrap();
 }
 
-/// How long it takes until it is so.
-async fn until(mut is_so: impl AsyncFnMut() -> bool) -> Duration {
-    let start = Instant::now();
-    while !is_so().await {
-        assert!(start.elapsed() < Duration::from_secs(20));
-        sleep(Duration::from_millis(5)).await;
-    }
-    start.elapsed()
-}
+/// Longer than anything takes that is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);

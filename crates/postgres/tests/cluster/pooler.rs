@@ -4,7 +4,7 @@ use tokio::task::JoinSet;
 use towerblock_postgres::{Cluster, Error, Servers, Settings};
 use towerblock_testkit::{PgBouncer, PoolMode, Postgres};
 
-use crate::{budget, row_level, schema, set_up, until};
+use crate::{PATIENCE, budget, row_level, schema, set_up, until};
 
 const OWNERS: &str = "SELECT owner FROM items";
 
@@ -22,7 +22,7 @@ async fn through_a_pooler_tenants_see_their_own_rows_and_leave_nothing() {
     let one = schema(1);
     let leaves = |sql: &'static str| cluster.write(&one).execute("leaves", sql, &[]);
     // Once it is known that there is one, nothing is left on its connections.
-    until(async || leaves("SET app.x = '1'").await.is_err()).await;
+    until(PATIENCE, async || leaves("SET app.x = '1'").await.is_err()).await;
     let refused = leaves("LISTEN news").await.unwrap_err().to_string();
     assert!(refused.contains("pooler"), "{refused}");
     assert!(cluster.dedicated("mine", &one).await.is_err());

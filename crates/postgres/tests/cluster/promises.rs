@@ -6,13 +6,16 @@ use tokio::time::{Instant, sleep, timeout};
 use towerblock_postgres::{Cluster, Error, Scope, Servers, Settings};
 use towerblock_testkit::{Postgres, poll_times};
 
-use crate::{budget, cluster, schema, set_up, until};
+use crate::{PATIENCE, budget, cluster, schema, set_up, until};
 
 const COUNT: &str = "SELECT count(*) FROM items";
 const ADD: &str = "INSERT INTO items (owner) VALUES (1)";
 
 async fn knows_its_servers(cluster: &Cluster) {
-    until(async || cluster.servers().iter().any(|server| server.lag.is_some())).await;
+    until(PATIENCE, async || {
+        cluster.servers().iter().any(|server| server.lag.is_some())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -76,7 +79,7 @@ async fn an_instance_that_starts_without_the_primary_reads() {
     let cluster = cluster(&postgres, 2);
     let one = schema(1);
     let reads = async || cluster.read(&one).query("count", COUNT, &[]).await.is_ok();
-    assert!(until(reads).await < Duration::from_secs(2));
+    assert!(until(PATIENCE, reads).await < Duration::from_secs(2));
     assert!(reads().await && reads().await);
     assert!(cluster.write(&one).execute("add", ADD, &[]).await.is_err());
 }
@@ -94,7 +97,7 @@ async fn a_dedicated_connection_that_is_dropped_at_work_is_ended_at_the_server()
     drop(dedicated);
     let count = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3600)%' AND pid <> pg_backend_pid()";
     let is_gone = async || postgres.primary().sql(count).await.unwrap().as_deref() == Some("0");
-    assert!(until(is_gone).await < Duration::from_secs(2));
+    assert!(until(PATIENCE, is_gone).await < Duration::from_secs(2));
     cluster.read(&one).query("count", COUNT, &[]).await.unwrap();
 }
 
@@ -131,7 +134,10 @@ async fn of_two_that_take_writes_on_one_timeline_the_first_is_written_to() {
     let servers = servers.replica(&theirs.primary().url()).unwrap();
     let cluster = Cluster::start(servers, Settings::new(budget(2)));
     let one = schema(1);
-    until(async || cluster.servers()[1].is_primary == Some(true)).await;
+    until(PATIENCE, async || {
+        cluster.servers()[1].is_primary == Some(true)
+    })
+    .await;
     for _ in 0..10 {
         cluster.write(&one).execute("add", ADD, &[]).await.unwrap();
     }
