@@ -121,7 +121,7 @@ impl Error {
     }
 }
 
-fn described(error: &tokio_postgres::Error) -> String {
+pub(crate) fn described(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(db) => format!("{} ({})", db.message(), db.code().code()),
         None => error.to_string(),

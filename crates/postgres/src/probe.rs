@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{Client, Error};
 
+use crate::error::described;
 use crate::lsn::{Lsn, Position};
 use crate::server::{Role, Server};
 
@@ -38,6 +39,8 @@ pub(crate) struct Sighting {
 /// Asks for ever; ends with the cluster.
 pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) + Send) {
     let mut known = None;
+    // Why it was away when that was last said.
+    let mut reason = String::new();
     let mut timeline = 0;
     loop {
         // Cancel safety: dropped with its connection, which closes it.
@@ -52,25 +55,25 @@ pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) +
                             let (name, role) = (&*server.name, sighting.role);
                             tracing::info!(name, ?role, "a server of the database answers");
                             known = Some(sighting.role);
+                            reason.clear();
                         }
                         server.role.set(sighting.role);
                         told(Some(sighting));
                     }
-                    Ok(Err(error)) => break error.to_string(),
+                    Ok(Err(error)) => break described(&error),
                     Err(late) => break late.to_string(),
                 }
                 sleep(EVERY).await;
             },
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => described(&error),
             Err(late) => late.to_string(),
         };
         told(None);
-        if known.take().is_some() {
-            tracing::warn!(
-                name = &*server.name,
-                why,
-                "a server of the database is away"
-            );
+        known = None;
+        if reason != why {
+            let name = &*server.name;
+            tracing::warn!(name, why, "a server of the database is away");
+            reason = why;
         }
         sleep(EVERY).await;
     }
