@@ -72,3 +72,38 @@ async fn a_tenant_that_is_known_costs_at_most_three_allocations() {
     assert!(with <= without + 3 * 100, "{with} beside {without}");
     assert!(with >= without + 100, "it counts: {with} beside {without}");
 }
+
+#[test]
+fn a_circuit_allocates_nothing_and_its_layer_only_to_refuse() {
+    use towerblock_breaker::{BreakerLayer, Circuit, Circuits, Policy};
+
+    let (closed, open) = (
+        Circuit::new("closed", Policy::default()),
+        Circuit::new("open", Policy::default()),
+    );
+    open.force_open();
+    let of_tenants = Circuits::new(closed.clone(), Policy::default());
+    let id = TenantId::new("acme").expect("a valid id");
+    let counted = |run: &dyn Fn()| allocation_counter::measure(run).count_total;
+    let inner = || service_fn(|(): ()| async { Ok::<_, Infallible>(()) });
+    let call = |circuit: &Circuit, works: bool| {
+        let mut svc = BreakerLayer::new(circuit.clone()).layer(inner());
+        assert_eq!(svc.ready().now_or_never().map(|it| it.is_ok()), Some(true));
+        let answer = svc.call(()).now_or_never();
+        assert_eq!(answer.map(|it| it.is_ok()), Some(works));
+    };
+    let rows: [(&dyn Fn(), u64); 5] = [
+        (&|| closed.try_acquire().expect("closed").success(), 0),
+        (&|| assert!(open.try_acquire().is_err()), 0),
+        (
+            &|| of_tenants.try_acquire(&id).expect("closed").success(),
+            0,
+        ),
+        (&|| call(&closed, true), 0),
+        (&|| call(&open, false), 1),
+    ];
+    for (row, (run, allocations)) in rows.iter().enumerate() {
+        run();
+        assert_eq!(counted(run), *allocations, "{row}");
+    }
+}

@@ -94,7 +94,10 @@ fn ours(
     binding: impl Fn(u64) -> Binding + Send + Sync + 'static,
 ) -> Result<Work, BoxError> {
     let connections = usize::try_from(CONNECTIONS)?.try_into()?;
-    let cluster = Cluster::start(Servers::new(url)?, Settings::new(Budget::fixed(connections)));
+    let cluster = Cluster::start(
+        Servers::new(url)?,
+        Settings::new(Budget::fixed(connections)),
+    );
     Ok(Arc::new(move |n| {
         let (cluster, binding) = (cluster.clone(), binding(n));
         Box::pin(async move {

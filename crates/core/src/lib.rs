@@ -17,12 +17,14 @@
 //! Nothing here decides anything. A type belongs in this crate only when it stands
 //! in the public signatures of three others.
 
+mod degraded;
 mod problem;
 mod reason;
 mod rejected;
 mod stats;
 mod tenant;
 
+pub use self::degraded::Degraded;
 pub use self::problem::ProblemBody;
 pub use self::reason::Reason;
 pub use self::rejected::Rejected;

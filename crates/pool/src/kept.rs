@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use towerblock_core::TenantId;
 
 use crate::Aging;
 use crate::aging::Age;
@@ -13,6 +14,8 @@ pub(crate) struct Kept<C> {
     pub(crate) connection: C,
     pub(crate) age: Age,
     pub(crate) holder: Arc<Holder>,
+    /// Who had it last.
+    pub(crate) tenant: Option<TenantId>,
     /// To be closed when it comes back: a test failed, or was left before its end.
     pub(crate) is_condemned: bool,
     live: Arc<Live>,
@@ -37,6 +40,7 @@ impl<C> Kept<C> {
             connection,
             age: Age::new(Instant::now(), aging, chance),
             holder: live.holder(),
+            tenant: None,
             is_condemned: false,
             _open: Open(Arc::clone(&live)),
             live,

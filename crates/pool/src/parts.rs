@@ -15,6 +15,7 @@ use towerblock_fair::{Acquire, Slot};
 use crate::aging::after;
 use crate::engine::Engine;
 use crate::error::Scene;
+use crate::kept::Kept;
 use crate::live::Live;
 use crate::{Held, PoolError, Pooled, Settings};
 
@@ -50,13 +51,16 @@ impl<M: ManageConnection> Parts<M> {
         };
         loop {
             // Cancel safety: the slot goes back with this future, and so does a connection.
-            if let Some(connection) = self.tested(now, deadline).await {
+            if let Some(mut connection) = self.tested(tenant, now, deadline).await {
                 let held = Held {
                     tenant: tenant.clone(),
                     at,
                     since: now,
                 };
                 connection.holder.taken(held);
+                if self.settings.looks > 1 {
+                    connection.tenant = Some(tenant.clone());
+                }
                 return Ok(Pooled::new(connection, slot));
             }
             if Instant::now() >= deadline {
@@ -109,11 +113,12 @@ impl<M: ManageConnection> Parts<M> {
     /// An idle connection that works, as far as that can be told.
     async fn tested(
         &self,
+        tenant: &TenantId,
         mut now: Instant,
         deadline: Instant,
     ) -> Option<PooledConnection<'static, Engine<M>>> {
         loop {
-            let mut connection = self.take()?;
+            let mut connection = self.take_for(tenant)?;
             let kept = &mut *connection;
             if kept.is_over(now) || self.manager.has_broken(&mut kept.connection) {
                 condemn(connection);
@@ -138,6 +143,29 @@ impl<M: ManageConnection> Parts<M> {
             drop(connection);
             now = Instant::now();
         }
+    }
+
+    /// An idle connection, and of the first few one that this tenant had last.
+    fn take_for(&self, tenant: &TenantId) -> Option<PooledConnection<'static, Engine<M>>> {
+        let is_own = |kept: &Kept<M::Connection>| kept.tenant.as_ref() == Some(tenant);
+        let first = self.take()?;
+        if self.settings.looks <= 1 || is_own(&first) {
+            return Some(first);
+        }
+        let mut others = Vec::new();
+        let mut own = None;
+        while own.is_none() && others.len() + 1 < self.settings.looks {
+            match self.take() {
+                Some(other) if is_own(&other) => own = Some(other),
+                Some(other) => others.push(other),
+                None => break,
+            }
+        }
+        // The one that was used last goes back last.
+        while let Some(other) = others.pop() {
+            drop(other);
+        }
+        own.or(Some(first))
     }
 
     /// An idle connection, if there is one: bb8 hands it out when it is first polled, or

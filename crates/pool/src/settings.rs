@@ -11,6 +11,7 @@ pub struct Settings {
     pub(crate) min_idle: usize,
     pub(crate) validation: Validation,
     pub(crate) aging: Aging,
+    pub(crate) looks: usize,
 }
 
 impl Settings {
@@ -58,6 +59,14 @@ impl Settings {
         self.aging = aging;
         self
     }
+
+    /// Looks at so many idle connections for one that the tenant was the last to have, where
+    /// that is worth something. Default: 1, which is whichever was used last.
+    #[must_use]
+    pub const fn prefer_own(mut self, looks: usize) -> Self {
+        self.looks = looks;
+        self
+    }
 }
 
 impl Default for Settings {
@@ -69,6 +78,7 @@ impl Default for Settings {
             min_idle: 0,
             validation: Validation::default(),
             aging: Aging::default(),
+            looks: 1,
         }
     }
 }

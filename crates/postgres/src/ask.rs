@@ -45,6 +45,7 @@ impl<'a> Ask<'a> {
         let mut tries = Tries::new(self, label);
         loop {
             let problem = match tries.lend().await {
+                Ok((node, _)) if node.server.is_pooled() => return Err(Error::pooled(label)),
                 Ok((_, loan)) => {
                     // Whatever becomes of it, nobody else has it afterwards.
                     loan.state.retire();
@@ -182,6 +183,7 @@ impl<'a> Ask<'a> {
         let limit = self.nodes.settings.limits.idle_in_transaction;
         let timeout = loan.serves(self.binding, tries.left()?);
         let bind = self.binding.bind_transaction(timeout, limit);
+        let is_pooled = loan.is_pooled();
         let session = &mut **loan;
         let state = &session.state;
         // Cancel safety: in a transaction as it is from here on, the connection is cleaned
@@ -191,7 +193,7 @@ impl<'a> Ask<'a> {
         let is_read = self.mode == Mode::Read;
         let begun = session.client.build_transaction().read_only(is_read);
         let raw = begun.start().await.map_err(before)?;
-        let transaction = Transaction::new(raw, tries, &session.statements, state);
+        let transaction = Transaction::new(raw, tries, &session.statements, state, is_pooled);
         let client = transaction.client();
         client.batch_execute(&bind).await.map_err(before)?;
         flight.landed();

@@ -30,6 +30,8 @@ enum Problem {
     Database(#[source] tokio_postgres::Error),
     #[error("no answer to the commit, which may have been done: {0}")]
     CommitUnknown(#[source] tokio_postgres::Error),
+    #[error("a pooler lends connections by transaction: nothing can be left on one")]
+    Pooled,
     #[error("not committed: the error of a statement in it was ignored")]
     Ignored,
     #[error("{why}")]
@@ -46,7 +48,7 @@ impl Error {
     pub fn code(&self) -> Option<&SqlState> {
         match &self.problem {
             Problem::Database(error) | Problem::CommitUnknown(error) => error.code(),
-            Problem::Refused { .. } | Problem::Ignored => None,
+            Problem::Refused { .. } | Problem::Ignored | Problem::Pooled => None,
         }
     }
 
@@ -93,6 +95,11 @@ impl Error {
         Self::refused(label, "no answer before the deadline".to_owned(), rejected)
     }
 
+    pub(crate) const fn pooled(label: &'static str) -> Self {
+        let problem = Problem::Pooled;
+        Self { label, problem }
+    }
+
     /// A statement of a transaction failed, and its user went on as if it had not.
     pub(crate) fn ignored(label: &'static str) -> Self {
         let problem = Problem::Ignored;
@@ -103,6 +110,7 @@ impl Error {
     pub(crate) fn last(label: &'static str, mode: Mode, failure: Failure) -> Self {
         let error = match failure {
             Failure::Before(error) => error,
+            Failure::Pooled => return Self::pooled(label),
             Failure::AtCommit(error) => {
                 let problem = Problem::CommitUnknown(error);
                 return Self { label, problem };

@@ -18,6 +18,10 @@ use crate::settings::Settings;
 use crate::standing::{Health, Standing};
 use crate::url::Target;
 
+/// For a connection whose catalog already has the tables of a tenant: more cost more than they
+/// find.
+const LOOKS: usize = 4;
+
 /// A server, and the connections to it.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -40,7 +44,8 @@ impl Node {
         let of_pool = towerblock_pool::Settings::default()
             .acquire_timeout(settings.limits.acquire)
             .connect_timeout(settings.limits.connect)
-            .min_idle(settings.min_idle);
+            .min_idle(settings.min_idle)
+            .prefer_own(LOOKS);
         let manager = Manager::new(Arc::clone(&server), settings.keeps);
         let pool = Pool::start(manager, size, settings.slots(), of_pool);
         Self {

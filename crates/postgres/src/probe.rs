@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{Client, Error};
 
+use crate::doctor::shares_backends;
 use crate::error::described;
 use crate::lsn::{Lsn, Position};
 use crate::server::{Role, Server};
@@ -42,10 +43,13 @@ pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) +
     // Why it was away when that was last said.
     let mut reason = String::new();
     let mut timeline = 0;
+    let mut is_examined = false;
     loop {
         // Cancel safety: dropped with its connection, which closes it.
         let why = match timeout(TIMEOUT, server.connect()).await {
             Ok(Ok(wire)) => loop {
+                // Cancel safety: asked again for the next connection.
+                is_examined = is_examined || examine(&server, &wire.client).await;
                 match timeout(TIMEOUT, ask(&wire.client)).await {
                     Ok(Ok(mut sighting)) => {
                         // One that receives nothing tells that of its last checkpoint.
@@ -76,6 +80,27 @@ pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) +
             reason = why;
         }
         sleep(EVERY).await;
+    }
+}
+
+/// Whether a pooler lies in between, if it could be found out.
+async fn examine(server: &Arc<Server>, client: &Client) -> bool {
+    let other = async {
+        let other = server.connect().await?;
+        shares_backends(client, &other.client).await
+    };
+    match timeout(TIMEOUT, other).await {
+        Ok(Ok(is_pooled)) => {
+            if is_pooled {
+                tracing::info!(
+                    name = &*server.name,
+                    "a pooler lends connections by transaction"
+                );
+                server.set_pooled();
+            }
+            true
+        }
+        Ok(Err(_)) | Err(_) => false,
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) enum Again {
 /// been done.
 pub(crate) fn again(failure: &Failure, mode: Mode, may_repeat: bool) -> Again {
     match failure {
+        Failure::Pooled => Again::No,
         Failure::AtCommit(_) if mode == Mode::Write && !may_repeat => Again::No,
         Failure::Before(error) | Failure::AtCommit(error) => again_after(fault_of(mode, error)),
     }

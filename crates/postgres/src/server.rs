@@ -1,6 +1,6 @@
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -26,7 +26,10 @@ pub(crate) struct Server {
     pub(crate) target: Target,
     pub(crate) role: RoleCell,
     /// So long may a statement take that says nothing else.
-    pub(crate) statement_timeout: Duration,
+    statement_timeout: Duration,
+    /// Connections are lent for a transaction at a time by somebody in between, so nothing
+    /// can be kept on them.
+    is_pooled: AtomicBool,
     /// Each ends with its connection, and all with the server.
     drivers: Mutex<JoinSet<()>>,
 }
@@ -77,8 +80,22 @@ impl Server {
             target,
             role: RoleCell::default(),
             statement_timeout,
+            is_pooled: AtomicBool::new(false),
             drivers: Mutex::default(),
         }
+    }
+
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.is_pooled.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_pooled(&self) {
+        self.is_pooled.store(true, Ordering::Relaxed);
+    }
+
+    /// How long a statement may take by the state of its connection.
+    pub(crate) fn limit(&self) -> Option<Duration> {
+        (!self.is_pooled()).then_some(self.statement_timeout)
     }
 
     /// The state of a connection that nobody has used yet.

@@ -21,8 +21,7 @@ pub(crate) struct Session {
     /// Whose tables the server keeps in this connection's memory.
     schemas: HashSet<u64>,
     most_schemas: usize,
-    /// So long may a statement take that says nothing else.
-    limit: Option<Duration>,
+    server: Arc<Server>,
     /// So long may what it runs take.
     pub(crate) statement_timeout: Duration,
 }
@@ -96,8 +95,13 @@ impl Session {
     /// It is about to run something for this binding, for which so much time is left.
     pub(crate) fn serves(&mut self, binding: &Binding, left: Duration) -> Timeout {
         self.schemas.extend(binding.schema_key());
-        self.statement_timeout = self.limit.map_or(left, |limit| limit.max(left));
-        Timeout::new(left, self.limit)
+        let limit = self.server.limit();
+        self.statement_timeout = limit.map_or(left, |limit| limit.max(left));
+        Timeout::new(left, limit)
+    }
+
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.server.is_pooled()
     }
 
     pub(crate) fn statements(&self) -> MutexGuard<'_, Statements> {
@@ -133,7 +137,7 @@ impl bb8::ManageConnection for Manager {
             notifications: wire.notifications,
             schemas: HashSet::new(),
             most_schemas: self.keeps.schemas,
-            limit: Some(self.server.statement_timeout),
+            server: Arc::clone(&self.server),
             statement_timeout: Duration::ZERO,
         })
     }

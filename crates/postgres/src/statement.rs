@@ -11,7 +11,7 @@ use crate::binding::{Binding, Mode};
 use crate::fault::{Fault, fault_of};
 use crate::lsn::Lsn;
 use crate::session::{Flight, Session};
-use crate::statements::Prepared;
+use crate::statements::{Prepared, leaves_state};
 
 /// At a replica that has not replayed what somebody waits for.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
@@ -51,12 +51,15 @@ pub(crate) enum Failure {
     Before(Error),
     /// The answer to the commit is missing: it may have been done.
     AtCommit(Error),
+    /// It would leave something on a connection that is not ours alone.
+    Pooled,
 }
 
 impl Failure {
     pub(crate) fn fault(&self, mode: Mode) -> Fault {
         match self {
             Self::Before(error) | Self::AtCommit(error) => fault_of(mode, error),
+            Self::Pooled => Fault::Lasting,
         }
     }
 }
@@ -99,6 +102,9 @@ impl Session {
     }
 
     async fn attempt(&self, call: Call<'_>, begin: &str) -> Result<Answer, Failure> {
+        if self.is_pooled() {
+            return self.unnamed(call, begin).await;
+        }
         let schema = call.binding.schema_key();
         // Cancel safety: what was sent is in flight until it has landed, and whoever lent this
         // connection has it cleaned.
@@ -115,18 +121,11 @@ impl Session {
             return conclude(call.mode, begun.and(answer), ended);
         }
         let flight = self.state.flight();
-        let (begun, statement) = tokio::join!(
-            biased;
-            self.client.batch_execute(begin),
-            self.client.prepare(call.sql),
-        );
-        // Prepared in the tenant's name: elsewhere its tables are not found.
-        let statement = match begun.and(statement) {
+        let statement = match self.prepare(call.sql, begin).await {
             Ok(statement) => statement,
             Err(error) => {
-                let undone = self.client.batch_execute("ROLLBACK").await;
                 flight.landed();
-                return Err(Failure::Before(undone.err().unwrap_or(error)));
+                return Err(Failure::Before(error));
             }
         };
         let prepared = self.statements().put(schema, call.sql, statement);
@@ -139,6 +138,44 @@ impl Session {
         );
         flight.landed();
         conclude(call.mode, answer, ended)
+    }
+
+    /// Through a pooler: three round trips, and nothing stays at the server.
+    async fn unnamed(&self, call: Call<'_>, begin: &str) -> Result<Answer, Failure> {
+        if leaves_state(call.sql) {
+            return Err(Failure::Pooled);
+        }
+        let flight = self.state.flight();
+        let statement = match self.prepare(call.sql, begin).await {
+            Ok(statement) => statement,
+            Err(error) => {
+                flight.landed();
+                return Err(Failure::Before(error));
+            }
+        };
+        let answer = ask(&self.client, &statement, call).await;
+        // Its name is free before another has the connection.
+        drop(statement);
+        let ended = end(&self.client, call.mode).await;
+        flight.landed();
+        conclude(call.mode, answer, ended)
+    }
+
+    /// Begins a transaction and prepares a statement in it, in the tenant's name: elsewhere
+    /// its tables are not found. What fails is undone.
+    async fn prepare(&self, sql: &str, begin: &str) -> Result<Statement, Error> {
+        let (begun, statement) = tokio::join!(
+            biased;
+            self.client.batch_execute(begin),
+            self.client.prepare(sql),
+        );
+        match begun.and(statement) {
+            Ok(statement) => Ok(statement),
+            Err(error) => {
+                let undone = self.client.batch_execute("ROLLBACK").await;
+                Err(undone.err().unwrap_or(error))
+            }
+        }
     }
 
     fn flight(&self, prepared: &Prepared) -> Flight<'_> {
@@ -237,6 +274,8 @@ pub(crate) fn is_stale(error: &Error) -> bool {
     match error.code() {
         // Prepared by nobody: somebody deallocated it.
         Some(code) if *code == SqlState::INVALID_SQL_STATEMENT_NAME => true,
+        // A name that somebody left behind in a pooler.
+        Some(code) if *code == SqlState::DUPLICATE_PSTATEMENT => true,
         Some(code) if *code == SqlState::FEATURE_NOT_SUPPORTED => error
             .as_db_error()
             .and_then(tokio_postgres::error::DbError::routine)

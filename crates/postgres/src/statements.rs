@@ -103,7 +103,7 @@ impl fmt::Debug for Statements {
 ///
 /// By its words: a connection that is reset for nothing costs a round trip, in the background.
 /// What a function does in its body is not seen.
-fn leaves_state(sql: &str) -> bool {
+pub(crate) fn leaves_state(sql: &str) -> bool {
     let sql = sql.to_ascii_lowercase();
     let first = sql.split_whitespace().next().unwrap_or_default();
     let is_command = [

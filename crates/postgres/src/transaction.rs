@@ -5,14 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-
 use tokio_postgres::{Client, Row};
 
 use crate::binding::Mode;
 use crate::fault::{Fault, fault_of};
 use crate::session::{Flight, State};
 use crate::statement::Parameters;
-use crate::statements::{Prepared, Statements};
+use crate::statements::{Prepared, Statements, leaves_state};
 use crate::tries::Tries;
 use crate::{Error, statement};
 
@@ -25,6 +24,7 @@ pub struct Transaction<'t> {
     schema: Option<u64>,
     statements: &'t Mutex<Statements>,
     state: &'t State,
+    is_pooled: bool,
     /// The first that went wrong.
     fault: Mutex<Option<Fault>>,
     /// In microseconds.
@@ -38,6 +38,7 @@ impl<'t> Transaction<'t> {
         tries: &Tries<'_>,
         statements: &'t Mutex<Statements>,
         state: &'t State,
+        is_pooled: bool,
     ) -> Self {
         Self {
             raw: ManuallyDrop::new(raw),
@@ -46,6 +47,7 @@ impl<'t> Transaction<'t> {
             schema: tries.ask.binding.schema_key(),
             statements,
             state,
+            is_pooled,
             fault: Mutex::new(None),
             executed: AtomicU64::new(0),
         }
@@ -61,6 +63,9 @@ impl<'t> Transaction<'t> {
     /// this transaction: return the error, and it is rolled back, and tried again if that may
     /// help.
     pub async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
+        if self.is_pooled && leaves_state(sql) {
+            return Err(Error::pooled(self.label));
+        }
         let (flight, began) = (self.state.flight(), Instant::now());
         let rows = async {
             let prepared = self.prepared(sql).await?;
@@ -77,6 +82,9 @@ impl<'t> Transaction<'t> {
     ///
     /// As [`query`](Self::query).
     pub async fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64, Error> {
+        if self.is_pooled && leaves_state(sql) {
+            return Err(Error::pooled(self.label));
+        }
         let (flight, began) = (self.state.flight(), Instant::now());
         let count = async {
             let prepared = self.prepared(sql).await?;
@@ -123,6 +131,14 @@ impl<'t> Transaction<'t> {
             Some(prepared) => prepared,
             None => {
                 let statement = self.client().prepare(sql).await?;
+                if self.is_pooled {
+                    // Dropped once it was used: its name is free before another has the
+                    // connection.
+                    return Ok(Prepared {
+                        statement,
+                        leaves_state: false,
+                    });
+                }
                 self.statements().put(self.schema, sql, statement)
             }
         };

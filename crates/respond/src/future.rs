@@ -2,9 +2,9 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::Response;
+use http::{HeaderName, HeaderValue, Response};
 use pin_project_lite::pin_project;
-use towerblock_core::{BoxError, ProblemBody};
+use towerblock_core::{BoxError, Degraded, ProblemBody};
 
 use crate::answer::answer;
 
@@ -49,10 +49,23 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(Ok(match self.project().state.project() {
             StateProj::Called { inner } => match ready!(inner.poll(cx)) {
-                Ok(response) => response.map(ProblemBody::new),
+                Ok(mut response) => {
+                    tell_degraded(&mut response);
+                    response.map(ProblemBody::new)
+                }
                 Err(error) => answer(&*error.into()),
             },
             StateProj::Failed { error } => answer(&**error),
         }))
+    }
+}
+
+/// A client should know that it was not given what there would be.
+fn tell_degraded<B>(response: &mut Response<B>) {
+    const DEGRADED: HeaderName = HeaderName::from_static("x-degraded");
+    let degraded = response.extensions().get().copied();
+    let reason = degraded.and_then(|it: Degraded| HeaderValue::from_str(it.reason()).ok());
+    if let Some(reason) = reason {
+        response.headers_mut().insert(DEGRADED, reason);
     }
 }

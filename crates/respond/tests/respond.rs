@@ -17,7 +17,7 @@ use axum::{Router, body::Body};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
-use towerblock_core::{BoxError, Reason, Rejected};
+use towerblock_core::{BoxError, Degraded, Reason, Rejected};
 use towerblock_respond::{Respond, RespondLayer};
 use towerblock_testkit::laws::obeys_the_service_contract;
 
@@ -39,6 +39,25 @@ async fn a_refusal_is_answered_as_it_asks_and_not_logged() {
 async fn a_refusal_deep_in_the_chain_of_sources_is_found() {
     let (head, _) = answer(|| Wrapped(Rejected::new("x", Reason::Draining)).into()).await;
     assert_eq!(head.status, 503);
+}
+
+#[tokio::test]
+async fn a_degraded_answer_says_so_and_an_ordinary_one_does_not() {
+    let respond = |degraded: Option<Degraded>| async move {
+        let inner = service_fn(move |_: Request<()>| async move {
+            let mut response = Response::new(String::new());
+            degraded.map(|it| response.extensions_mut().insert(it));
+            Ok::<_, BoxError>(response)
+        });
+        let svc = RespondLayer::new().layer(inner);
+        svc.oneshot(Request::new(())).await.unwrap()
+    };
+    let stale = respond(Some(Degraded::new("stale"))).await;
+    assert_eq!(stale.headers()["x-degraded"], "stale");
+    assert_eq!(stale.status(), 200);
+    for none in [None, Some(Degraded::new("a\nline"))] {
+        assert!(!respond(none).await.headers().contains_key("x-degraded"));
+    }
 }
 
 #[tokio::test]

@@ -8,15 +8,19 @@
 //! | I want to … | module and feature |
 //! |---|---|
 //! | know which tenant is asking, and refuse the rest | `tenant` |
+//! | leave a failing dependency alone | `breaker` |
 //! | share something scarce among tenants | `fair` |
 //! | share connections so that no tenant takes all | `pool` |
 //! | show a long list by pages | `page` |
+//! | read and write PostgreSQL in a tenant's name | `postgres` |
 //! | answer what layers and handlers refuse | `respond` |
 //! | write a layer that refuses as the others do | `core` |
 //!
 //! The pages under `docs` (in this documentation only) say in which order the layers
 //! stand, and what they cost.
 
+#[cfg(feature = "breaker")]
+pub use towerblock_breaker as breaker;
 pub use towerblock_core as core;
 #[cfg(feature = "fair")]
 pub use towerblock_fair as fair;
@@ -24,6 +28,8 @@ pub use towerblock_fair as fair;
 pub use towerblock_page as page;
 #[cfg(feature = "pool")]
 pub use towerblock_pool as pool;
+#[cfg(feature = "postgres")]
+pub use towerblock_postgres as postgres;
 #[cfg(feature = "respond")]
 pub use towerblock_respond as respond;
 #[cfg(feature = "tenant")]
@@ -32,6 +38,9 @@ pub use towerblock_tenant as tenant;
 /// Pages that are not about one type.
 #[cfg(all(any(doc, doctest), feature = "full"))]
 pub mod docs {
+    #[doc = include_str!("../docs/breaker.md")]
+    pub mod breaker {}
+
     #[doc = include_str!("../docs/fair.md")]
     pub mod fair {}
 
@@ -46,6 +55,9 @@ pub mod docs {
 
     #[doc = include_str!("../docs/pool.md")]
     pub mod pool {}
+
+    #[doc = include_str!("../docs/postgres.md")]
+    pub mod postgres {}
 
     #[doc = include_str!("../docs/tenant.md")]
     pub mod tenant {}

@@ -149,6 +149,33 @@ async fn who_would_wait_too_long_for_a_full_pool_is_refused_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tenant_has_the_connection_that_it_had_last_where_that_is_preferred() {
+    for (looks, expected) in [(1, [2, 2, 2]), (2, [1, 2, 1]), (8, [1, 2, 1])] {
+        let pool = pool(&Stub::default(), 2, Settings::default().prefer_own(looks));
+        let (acme, globex) = (tenant("acme"), tenant("globex"));
+        let (one, two) = (
+            pool.get(&acme).await.unwrap(),
+            pool.get(&globex).await.unwrap(),
+        );
+        assert_eq!((one.number, two.number), (1, 2));
+        drop(one);
+        drop(two);
+        for (tenant, number) in [&acme, &globex, &acme].into_iter().zip(expected) {
+            assert_eq!(
+                pool.get(tenant).await.unwrap().number,
+                number,
+                "{looks} looks"
+            );
+        }
+        let both = (
+            pool.get(&acme).await.unwrap(),
+            pool.get(&acme).await.unwrap(),
+        );
+        assert_ne!(both.0.number, both.1.number);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn taking_two_where_there_is_one_fails_and_does_not_hang() {
     let pool = pool(&Stub::default(), 1, Settings::default());
     let acme = tenant("acme");

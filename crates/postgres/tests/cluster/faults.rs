@@ -7,7 +7,7 @@ use towerblock_core::Reason;
 use towerblock_postgres::{Cluster, Error};
 use towerblock_testkit::Postgres;
 
-use crate::{cluster, schema, set_up};
+use crate::{cluster, schema, set_up, until};
 
 const COUNT: &str = "SELECT count(*) FROM items";
 const ADD: &str = "INSERT INTO items (owner) VALUES (1)";
@@ -19,16 +19,6 @@ async fn reads(cluster: &Cluster) -> Result<i64, Error> {
 
 async fn writes(cluster: &Cluster) -> Result<u64, Error> {
     cluster.write(&schema(1)).execute("add", ADD, &[]).await
-}
-
-/// How long it takes until it is so.
-async fn until(mut is_so: impl AsyncFnMut() -> bool) -> Duration {
-    let start = Instant::now();
-    while !is_so().await {
-        assert!(start.elapsed() < Duration::from_secs(20));
-        sleep(Duration::from_millis(5)).await;
-    }
-    start.elapsed()
 }
 
 #[tokio::test]

@@ -9,10 +9,13 @@ mod binding;
 mod cancel;
 mod faults;
 mod leaks;
+mod pooler;
 mod replicas;
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
 use towerblock_core::TenantId;
 use towerblock_postgres::{Binding, Budget, Cluster, SchemaName, Servers, Settings};
 use towerblock_testkit::Postgres;
@@ -70,4 +73,14 @@ async fn set_up(postgres: &Postgres, tenants: u64) {
         server.sql(&own).await.unwrap();
     }
     postgres.caught_up().await.unwrap();
+}
+
+/// How long it takes until it is so.
+async fn until(mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+    let start = Instant::now();
+    while !is_so().await {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        sleep(Duration::from_millis(5)).await;
+    }
+    start.elapsed()
 }

@@ -1,0 +1,7 @@
+mod circuits;
+mod permit;
+mod shard;
+mod stats;
+mod suspects;
+
+pub use self::{circuits::Circuits, permit::KeyedPermit};
