@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use towerblock_core::Reason;
-use towerblock_postgres::{Cluster, Error};
+use towerblock_postgres::{Cluster, Error, Replicas, Settings};
 use towerblock_testkit::Postgres;
 
-use crate::{cluster, schema, set_up, until};
+use crate::{budget, cluster, cluster_with, schema, set_up, until};
 
 const COUNT: &str = "SELECT count(*) FROM items";
 const ADD: &str = "INSERT INTO items (owner) VALUES (1)";
@@ -91,4 +91,30 @@ async fn a_standby_that_is_promoted_takes_the_writes() {
             .as_deref(),
         Some("4")
     );
+}
+
+#[tokio::test]
+async fn reads_go_on_without_what_died_with_the_primary() {
+    let postgres = Postgres::builder().standbys(1).start().await.unwrap();
+    set_up(&postgres, 1).await;
+    let mut replicas = Replicas::default();
+    replicas.max_lag = Duration::from_secs(3);
+    let cluster = cluster_with(&postgres, Settings::new(budget(4)).replicas(replicas));
+    assert!(reads(&cluster).await.is_ok());
+    postgres.caught_up().await.unwrap();
+    // More than fits into the buffers of the connection between them.
+    postgres.standbys()[0].pause().await.unwrap();
+    let much = "CREATE TABLE much AS SELECT repeat('x', 900) FROM generate_series(1, 60000)";
+    postgres.primary().sql(much).await.unwrap();
+    // It is known how far the primary was.
+    sleep(Duration::from_millis(300)).await;
+    postgres.primary().kill().await.unwrap();
+    postgres.standbys()[0].resume().await.unwrap();
+    until(async || reads(&cluster).await.is_ok()).await;
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(6) {
+        let outcome = reads(&cluster).await;
+        assert!(outcome.is_ok(), "after {:?}: {outcome:?}", start.elapsed());
+        sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -39,6 +39,10 @@ fn budget(connections: usize) -> Budget {
 }
 
 fn cluster(postgres: &Postgres, size: usize) -> Cluster {
+    cluster_with(postgres, Settings::new(budget(size)))
+}
+
+fn cluster_with(postgres: &Postgres, settings: Settings) -> Cluster {
     let servers = Servers::new(&postgres.primary().url()).unwrap();
     let servers = postgres
         .standbys()
@@ -46,7 +50,7 @@ fn cluster(postgres: &Postgres, size: usize) -> Cluster {
         .fold(servers, |servers, standby| {
             servers.replica(&standby.url()).unwrap()
         });
-    Cluster::start(servers, Settings::new(budget(size)))
+    Cluster::start(servers, settings)
 }
 
 /// Tenants 1 to `tenants`, each with a schema, and with its rows in a table that all share: a
