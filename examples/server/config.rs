@@ -46,7 +46,8 @@ pub struct Config {
     #[arg(long, env, default_value = "20", value_parser = connections)]
     pub database_pool_max: NonZeroUsize,
 
-    /// Connections to the primary that are kept open, at most DATABASE_POOL_MAX. Default: 2.
+    /// Connections to each server that are kept open, at most as many as there may be.
+    /// Default: 2.
     #[arg(long, env, value_parser = kept_connections)]
     pub database_pool_min: Option<usize>,
 

@@ -4,8 +4,9 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test that cannot be set up should panic"
+    reason = "a test that cannot be set up should panic, and one that measures prints"
 )]
 
 mod client;
