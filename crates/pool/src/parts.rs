@@ -149,12 +149,13 @@ impl<M: ManageConnection> Parts<M> {
     fn take_for(&self, tenant: &TenantId) -> Option<PooledConnection<'static, Engine<M>>> {
         let is_own = |kept: &Kept<M::Connection>| kept.tenant.as_ref() == Some(tenant);
         let first = self.take()?;
-        if self.settings.looks <= 1 || is_own(&first) {
+        let looks = self.settings.looks;
+        if looks <= 1 || is_own(&first) || self.idle.state().idle_connections == 0 {
             return Some(first);
         }
         let mut others = Vec::new();
         let mut own = None;
-        while own.is_none() && others.len() + 1 < self.settings.looks {
+        while own.is_none() && others.len() + 1 < looks {
             match self.take() {
                 Some(other) if is_own(&other) => own = Some(other),
                 Some(other) => others.push(other),

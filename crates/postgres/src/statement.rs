@@ -1,5 +1,7 @@
 //! One statement in a transaction of its own.
 
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -111,12 +113,22 @@ impl Session {
         let known = self.statements().get(schema, call.sql);
         if let Some(prepared) = known {
             let flight = self.flight(&prepared);
-            let (begun, answer, ended) = tokio::join!(
-                biased;
-                self.client.batch_execute(begin),
-                ask(&self.client, &prepared.statement, call),
-                end(&self.client, call.mode),
+            let mut begun = pin!(self.client.batch_execute(begin));
+            let mut answer = pin!(ask(&self.client, &prepared.statement, call));
+            let mut ended = pin!(end(&self.client, call.mode));
+            let early = (
+                sent(begun.as_mut()),
+                sent(answer.as_mut()),
+                sent(ended.as_mut()),
             );
+            // In their order: the connection does not go on to the next before one has been read.
+            let begun = answered(early.0, begun).await;
+            let answer = answered(early.1, answer).await;
+            let ended = match call.mode {
+                // Whoever has the connection next speaks behind it.
+                Mode::Read => Ok(None),
+                Mode::Write => answered(early.2, ended).await,
+            };
             flight.landed();
             return conclude(call.mode, begun.and(answer), ended);
         }
@@ -183,6 +195,21 @@ impl Session {
             self.state.mark();
         }
         self.state.flight()
+    }
+}
+
+/// Sends a request. Nobody is woken when it is answered, unless somebody asks then.
+fn sent<F: Future>(request: Pin<&mut F>) -> Option<F::Output> {
+    match request.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => Some(answer),
+        Poll::Pending => None,
+    }
+}
+
+async fn answered<F: Future>(early: Option<F::Output>, request: Pin<&mut F>) -> F::Output {
+    match early {
+        Some(answer) => answer,
+        None => request.await,
     }
 }
 
