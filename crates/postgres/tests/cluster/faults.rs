@@ -118,3 +118,20 @@ async fn reads_go_on_without_what_died_with_the_primary() {
         sleep(Duration::from_millis(50)).await;
     }
 }
+
+#[tokio::test]
+async fn a_write_that_may_be_done_twice_is_refused_once_its_server_is_seen_to_hang() {
+    let postgres = Postgres::builder().start().await.unwrap();
+    set_up(&postgres, 1).await;
+    let cluster = cluster(&postgres, 4);
+    assert_eq!(writes(&cluster).await.unwrap(), 1);
+    postgres.primary().pause().await.unwrap();
+    let (start, binding) = (Instant::now(), schema(1));
+    let write = cluster.write(&binding).idempotent();
+    let error = write.execute("add", ADD, &[]).await.unwrap_err();
+    let rejected = error.rejected().unwrap();
+    assert!(rejected.retry_after().is_some(), "{error}");
+    // Its deadline is in five.
+    assert!(start.elapsed() < Duration::from_secs(2), "{error}");
+    postgres.primary().resume().await.unwrap();
+}
