@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser};
 use http::HeaderValue;
-use tokio_postgres::config::SslMode;
+use towerblock_postgres::Servers;
 
 use crate::secrets::SecretKey;
 
@@ -40,13 +40,14 @@ pub struct Config {
 
     /// Comma-separated postgres:// URLs of streaming standbys.
     #[arg(long, env, hide_env_values = true, value_delimiter = ',', value_parser = postgres)]
-    pub database_read_replicas: Vec<tokio_postgres::Config>,
+    pub database_read_replicas: Vec<Secret>,
 
     /// Connections to the primary, at most.
     #[arg(long, env, default_value = "20", value_parser = connections)]
     pub database_pool_max: NonZeroUsize,
 
-    /// Connections to the primary that are kept open, at most DATABASE_POOL_MAX. Default: 2.
+    /// Connections to each server that are kept open, at most as many as there may be.
+    /// Default: 2.
     #[arg(long, env, value_parser = kept_connections)]
     pub database_pool_min: Option<usize>,
 
@@ -55,7 +56,8 @@ pub struct Config {
     pub database_replica_pool_max: NonZeroUsize,
 
     /// Comma-separated secrets in base64, 1 to 8 of at least 32 bytes, the same on all
-    /// instances: the first seals cursors, all open them and verify tokens (HS256).
+    /// instances: the first seals cursors and what a client wrote last, all open them and
+    /// verify tokens (HS256).
     /// Default: a random one, so cursors end with this process and no token is valid.
     #[arg(long, env, hide_env_values = true, value_delimiter = ',', value_parser = SecretKey::parse)]
     pub secret_keys: Vec<SecretKey>,
@@ -81,8 +83,8 @@ pub struct Config {
 pub enum Database {
     /// In this process.
     Memory,
-    /// In a PostgreSQL that somebody else started.
-    Postgres(Box<tokio_postgres::Config>),
+    /// In a PostgreSQL at this URL.
+    Postgres(Secret),
 }
 
 impl Config {
@@ -132,6 +134,10 @@ impl Config {
 pub struct Secret(String);
 
 impl Secret {
+    pub(crate) const fn new(text: String) -> Self {
+        Self(text)
+    }
+
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -154,10 +160,13 @@ fn shown(variable: &str, value: &str) -> String {
         let (user, _) = user.split_once(':')?;
         Some(format!("{scheme}://{user}:***@{host}"))
     });
-    masked
-        .unwrap_or_else(|| value.to_owned())
-        .escape_debug()
-        .to_string()
+    let mut masked = masked.unwrap_or_else(|| value.to_owned());
+    if let Some((before, after)) = masked.split_once("password=") {
+        let rest = after.split_once('&').map_or("", |(_, rest)| rest);
+        let and = if rest.is_empty() { "" } else { "&" };
+        masked = format!("{before}password=***{and}{rest}");
+    }
+    masked.escape_debug().to_string()
 }
 
 fn one_line(error: &clap::Error) -> (String, i32) {
@@ -212,25 +221,24 @@ fn database(text: &str) -> Result<Database, String> {
     if text == "memory:" {
         return Ok(Database::Memory);
     }
-    let config = postgres(text).map_err(|error| format!("{error}, or memory:"))?;
-    Ok(Database::Postgres(Box::new(config)))
+    let url = postgres(text).map_err(|error| format!("{error}, or memory:"))?;
+    Ok(Database::Postgres(url))
 }
 
-fn postgres(text: &str) -> Result<tokio_postgres::Config, String> {
-    let expected = "expected a URL such as postgres://user:password@host:5432/database";
-    if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
-        return Err(expected.to_owned());
+fn postgres(text: &str) -> Result<Secret, String> {
+    match Servers::new(text) {
+        Ok(_) => Ok(Secret::new(text.to_owned())),
+        Err(error) => {
+            let mut why = error.to_string();
+            let mut cause = std::error::Error::source(&error);
+            while let Some(error) = cause {
+                why = format!("{why}: {error}");
+                cause = error.source();
+            }
+            let url = "a URL such as postgres://user:password@host:5432/database";
+            Err(format!("expected {url} ({why})"))
+        }
     }
-    let config: tokio_postgres::Config = text
-        .parse()
-        .map_err(|error: tokio_postgres::Error| format!("{expected} ({error})"))?;
-    if config.get_ssl_mode() == SslMode::Require {
-        return Err("sslmode=require is not supported yet, use prefer or disable".to_owned());
-    }
-    if config.get_user().is_none() || config.get_hosts().is_empty() {
-        return Err(expected.to_owned());
-    }
-    Ok(config)
 }
 
 fn origin(text: &str) -> Result<HeaderValue, &'static str> {

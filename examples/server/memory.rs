@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use towerblock_core::{Metric, Reason, Rejected, Stats, Value};
 use towerblock_page::{Page, Seek};
+use towerblock_postgres::{Scope, Statistics};
 use towerblock_tenant::Tenant;
 
 use crate::demo;
@@ -75,6 +76,7 @@ impl Store for MemoryStore {
     async fn plugins(
         &self,
         tenant: &Tenant,
+        _: &Scope,
         team: Option<i64>,
         page: &Seek,
     ) -> Result<Page<Plugin>, StoreError> {
@@ -84,11 +86,16 @@ impl Store for MemoryStore {
         Ok(page.page_of_map(&shelf.plugins, pick)?)
     }
 
-    async fn plugin(&self, tenant: &Tenant, id: i64) -> Result<Option<Plugin>, StoreError> {
+    async fn plugin(
+        &self,
+        tenant: &Tenant,
+        _: &Scope,
+        id: i64,
+    ) -> Result<Option<Plugin>, StoreError> {
         Ok(self.shelf(tenant)?.get(id).cloned())
     }
 
-    async fn create(&self, tenant: &Tenant, draft: Draft) -> Result<Plugin, StoreError> {
+    async fn create(&self, tenant: &Tenant, _: &Scope, draft: Draft) -> Result<Plugin, StoreError> {
         let mut shelf = self.shelf(tenant)?;
         if shelf.plugins.len() == MOST_ROWS {
             return Err(Rejected::new("store", Reason::StockQuota).into());
@@ -110,6 +117,7 @@ impl Store for MemoryStore {
     async fn replace(
         &self,
         tenant: &Tenant,
+        _: &Scope,
         id: i64,
         draft: Draft,
     ) -> Result<Option<Plugin>, StoreError> {
@@ -124,19 +132,25 @@ impl Store for MemoryStore {
         }))
     }
 
-    async fn delete(&self, tenant: &Tenant, id: i64) -> Result<bool, StoreError> {
+    async fn delete(&self, tenant: &Tenant, _: &Scope, id: i64) -> Result<bool, StoreError> {
         let mut shelf = self.shelf(tenant)?;
         let position = shelf.positions.remove(&id);
         Ok(position.is_some_and(|position| shelf.plugins.remove(&position).is_some()))
     }
 
-    async fn profile(&self, tenant: &Tenant, user: &str) -> Result<Option<Profile>, StoreError> {
+    async fn profile(
+        &self,
+        tenant: &Tenant,
+        _: &Scope,
+        user: &str,
+    ) -> Result<Option<Profile>, StoreError> {
         Ok(self.shelf(tenant)?.profiles.get(user).cloned())
     }
 
     async fn set_profile(
         &self,
         tenant: &Tenant,
+        _: &Scope,
         user: &str,
         profile: Profile,
     ) -> Result<(), StoreError> {
@@ -148,13 +162,22 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn packages(&self, _: &Tenant, page: &Seek) -> Result<Page<Package>, StoreError> {
+    async fn packages(
+        &self,
+        _: &Tenant,
+        _: &Scope,
+        page: &Seek,
+    ) -> Result<Page<Package>, StoreError> {
         let pick = |_, package: &Package| Some(package.clone());
         Ok(page.page_of_map(&self.packages, pick)?)
     }
 
     fn is_ready(&self) -> bool {
         true
+    }
+
+    fn queries(&self) -> Option<&Statistics> {
+        None
     }
 
     async fn close(&self, _: Duration) -> usize {

@@ -1,4 +1,5 @@
-//! What only the instances of this service know: it seals cursors, and verifies tokens.
+//! What only the instances of this service know: it seals cursors and what a client
+//! wrote last, and verifies tokens.
 
 use std::fmt;
 
@@ -6,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use towerblock_core::BoxError;
 use towerblock_page::KeyRing;
+use towerblock_postgres::TokenKeys;
 use towerblock_tenant::{JwtClaim, JwtKey};
 
 const BYTES: usize = 32;
@@ -53,6 +55,10 @@ impl Secrets {
 
     pub(crate) fn key_ring(&self) -> Result<KeyRing, BoxError> {
         Ok(KeyRing::new(self.0.iter().map(|key| &key.0))?)
+    }
+
+    pub(crate) fn read_tokens(&self) -> Result<TokenKeys, BoxError> {
+        Ok(TokenKeys::new(self.0.iter().map(|key| &key.0))?)
     }
 
     /// Names the tenant by the claim `tenant` of a token that is signed with a secret.

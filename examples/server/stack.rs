@@ -22,6 +22,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 use towerblock_core::{ProblemBody, Reason, Rejected};
 use towerblock_page::PageLayer;
+use towerblock_postgres::{Carrier, ClusterLayer};
 use towerblock_respond::{Refused, RespondLayer};
 use towerblock_tenant::{GuardedHeader, Subdomain, TenantLayer};
 use tracing::field::Empty;
@@ -32,6 +33,8 @@ use crate::state::Shared;
 
 /// Bytes of a request's body.
 pub(crate) const BODY_LIMIT: usize = 64 * 1_024;
+/// All queries of a request.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 /// A handler bounds what it waits for itself; this is for the one that forgot.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Compressing less costs more than it saves.
@@ -59,6 +62,10 @@ pub(crate) fn around(
         .resolver(Subdomain::of(["localhost"])?)
         .resolver(state.tokens.clone())
         .resolver(GuardedHeader::new(TENANT_ID, is_local));
+
+    let own_writes = ClusterLayer::new(state.read_tokens.clone())
+        .carrier(Carrier::insecure_cookie())
+        .time_limit(QUERY_TIMEOUT);
 
     let pages = PageLayer::new(state.cursor_keys.clone());
 
@@ -89,6 +96,9 @@ pub(crate) fn around(
         .layer(RespondLayer::new())
         // Everything below may rely on the tenant; nothing below runs without one.
         .layer(who_is_asking)
+        // Inside the tenant, so that only requests of one are given time for queries; outside
+        // the timeout, for the answer of any handler may carry what it wrote.
+        .layer(own_writes)
         // Inside the tenant, which bounds its lookups itself; outside the handler.
         .map_err(unavailable_if_elapsed)
         .layer(TimeoutLayer::new(TIMEOUT))

@@ -96,8 +96,8 @@ async fn choose_database(config: &mut Config) -> Result<(Option<Embedded>, Strin
     match &config.database_url {
         Some(Database::Postgres(primary)) => {
             let replicas = config.database_read_replicas.len();
-            let hosts = crate::postgres::hosts(primary);
-            let place = format!("PostgreSQL at {hosts}, {replicas} read replicas (DATABASE_URL)");
+            let address = crate::postgres::address(primary.expose());
+            let place = format!("PostgreSQL at {address}, {replicas} read replicas (DATABASE_URL)");
             Ok((None, place))
         }
         Some(Database::Memory) => Ok((None, format!("memory, lost at the end; {other}"))),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use towerblock_core::{BoxError, Stats};
 use towerblock_page::KeyRing;
+use towerblock_postgres::TokenKeys;
 use towerblock_tenant::{JwtClaim, Registry};
 
 use crate::config::{Config, Secret};
@@ -23,6 +24,7 @@ pub(crate) struct State {
     pub(crate) metrics: HttpMetrics,
     pub(crate) admin_token: Option<Secret>,
     pub(crate) cursor_keys: KeyRing,
+    pub(crate) read_tokens: TokenKeys,
     pub(crate) tokens: JwtClaim,
     pub(crate) instance: String,
     pub(crate) started: Instant,
@@ -49,6 +51,7 @@ impl State {
             metrics: HttpMetrics::new(),
             admin_token: config.admin_token.clone(),
             cursor_keys: secrets.key_ring()?,
+            read_tokens: secrets.read_tokens()?,
             tokens: secrets.tenant_claim()?,
             instance: config.instance_id.clone().unwrap_or_else(named),
             started: Instant::now(),

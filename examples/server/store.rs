@@ -6,50 +6,78 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use towerblock_core::{Rejected, Stats};
+use tokio_postgres::error::SqlState;
+use towerblock_core::{Reason, Rejected, Stats};
 use towerblock_page::{Column, Keyset, Page, PageError, Seek, Type, Unique};
+use towerblock_postgres::{Scope, Statistics};
 use towerblock_tenant::Tenant;
 
-/// The data of all tenants. Every call says whose data it means.
+/// The data of all tenants. Every call says whose data it means, and what it is a part of.
 #[async_trait]
 pub(crate) trait Store: Stats + 'static {
     /// A page of the newest plugins, or of those of one team.
     async fn plugins(
         &self,
         tenant: &Tenant,
+        scope: &Scope,
         team: Option<i64>,
         page: &Seek,
     ) -> Result<Page<Plugin>, StoreError>;
 
-    async fn plugin(&self, tenant: &Tenant, id: i64) -> Result<Option<Plugin>, StoreError>;
+    async fn plugin(
+        &self,
+        tenant: &Tenant,
+        scope: &Scope,
+        id: i64,
+    ) -> Result<Option<Plugin>, StoreError>;
 
-    async fn create(&self, tenant: &Tenant, draft: Draft) -> Result<Plugin, StoreError>;
+    async fn create(
+        &self,
+        tenant: &Tenant,
+        scope: &Scope,
+        draft: Draft,
+    ) -> Result<Plugin, StoreError>;
 
     /// `None` when there is no such plugin.
     async fn replace(
         &self,
         tenant: &Tenant,
+        scope: &Scope,
         id: i64,
         draft: Draft,
     ) -> Result<Option<Plugin>, StoreError>;
 
     /// Whether there was such a plugin.
-    async fn delete(&self, tenant: &Tenant, id: i64) -> Result<bool, StoreError>;
+    async fn delete(&self, tenant: &Tenant, scope: &Scope, id: i64) -> Result<bool, StoreError>;
 
-    async fn profile(&self, tenant: &Tenant, user: &str) -> Result<Option<Profile>, StoreError>;
+    async fn profile(
+        &self,
+        tenant: &Tenant,
+        scope: &Scope,
+        user: &str,
+    ) -> Result<Option<Profile>, StoreError>;
 
     async fn set_profile(
         &self,
         tenant: &Tenant,
+        scope: &Scope,
         user: &str,
         profile: Profile,
     ) -> Result<(), StoreError>;
 
     /// A page of the newest packages, which all tenants share, for this one.
-    async fn packages(&self, tenant: &Tenant, page: &Seek) -> Result<Page<Package>, StoreError>;
+    async fn packages(
+        &self,
+        tenant: &Tenant,
+        scope: &Scope,
+        page: &Seek,
+    ) -> Result<Page<Package>, StoreError>;
 
     /// Whether the data is there and answers.
     fn is_ready(&self) -> bool;
+
+    /// What is known of its queries, where it makes any.
+    fn queries(&self) -> Option<&Statistics>;
 
     /// Closes its connections, once those in use come back, or `patience` ends. Returns how
     /// many are still in use.
@@ -116,25 +144,24 @@ pub(crate) struct Package {
 /// A store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
-    #[error("statement failed")]
-    Database(#[source] tokio_postgres::Error),
+    #[error(transparent)]
+    Database(towerblock_postgres::Error),
+    #[error("cannot read a row")]
+    Row(#[from] tokio_postgres::Error),
     #[error("no page")]
     Page(#[from] PageError),
     #[error("a statement returned no row")]
     NoRow,
     #[error("refused")]
-    Refused(#[source] Rejected),
-    /// `why` is for the log.
-    #[error("{why}")]
-    Unavailable {
-        why: String,
-        #[source]
-        rejected: Rejected,
-    },
+    Refused(#[from] Rejected),
 }
 
-impl From<Rejected> for StoreError {
-    fn from(rejected: Rejected) -> Self {
-        Self::Refused(rejected)
+impl From<towerblock_postgres::Error> for StoreError {
+    fn from(error: towerblock_postgres::Error) -> Self {
+        // Nobody has set it up yet, which is no error of ours.
+        if error.code() == Some(&SqlState::UNDEFINED_TABLE) {
+            return Rejected::new("store", Reason::Unavailable).into();
+        }
+        Self::Database(error)
     }
 }

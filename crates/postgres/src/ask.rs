@@ -110,10 +110,11 @@ impl<'a> Ask<'a> {
         };
         let in_flight = node.standing.begin();
         let run = timeout_at(tries.deadline, loan.run(call));
-        let outcome = match self.mode {
-            Mode::Read => node.unless_away(run).await,
+        let outcome = if self.may_repeat {
+            node.unless_away(run).await
+        } else {
             // What is under way may have been done: nobody else can tell.
-            Mode::Write => Some(run.await),
+            Some(run.await)
         };
         drop(in_flight);
         match outcome {

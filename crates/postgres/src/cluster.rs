@@ -153,9 +153,14 @@ impl Nodes {
         }
         let position = sighting.position;
         let in_recovery = sighting.role == Role::Standby;
+        let primary = self.primary();
+        // While the primary is away, no replica falls further behind, also one that lacks what
+        // was lost with it.
+        let until = primary.last_seen(now).filter(|_| primary.is_away(now));
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        let lag = in_recovery.then(|| history.lag(position, now)).flatten();
-        if std::ptr::eq(node, self.primary()) && !in_recovery {
+        let lag = history.lag(position, until.unwrap_or(now));
+        let lag = lag.filter(|_| in_recovery);
+        if std::ptr::eq(node, primary) && !in_recovery {
             history.saw(position, now);
         }
         drop(history);

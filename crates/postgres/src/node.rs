@@ -73,6 +73,12 @@ impl Node {
         self.server.role.get() == Role::Primary
     }
 
+    /// When it last answered the monitor.
+    pub(crate) fn last_seen(&self, now: Instant) -> Option<Instant> {
+        let seen = self.standing.candidate(now).seen;
+        seen.map(|seen| seen.at)
+    }
+
     /// How far it was when it was last asked.
     pub(crate) fn position(&self, now: Instant) -> Option<Position> {
         let seen = self.standing.candidate(now).seen;

@@ -8,6 +8,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 
 use crate::doctor::shares_backends;
+use crate::error::described;
 use crate::lsn::{Lsn, Position};
 use crate::server::{Role, Server};
 
@@ -40,6 +41,8 @@ pub(crate) struct Sighting {
 /// Asks for ever; ends with the cluster.
 pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) + Send) {
     let mut known = None;
+    // Why it was away when that was last said.
+    let mut reason = String::new();
     let mut timeline = 0;
     let mut is_examined = false;
     loop {
@@ -55,13 +58,14 @@ pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) +
                             let (name, role) = (&*server.name, sighting.role);
                             tracing::info!(name, ?role, "a server of the database answers");
                             known = Some(sighting.role);
+                            reason.clear();
                         }
                         server.role.set(sighting.role);
                         told(Some(sighting));
                         // Cancel safety: asked again for the next connection.
                         is_examined = is_examined || examine(&server, &wire.client).await;
                     }
-                    Ok(Err(error)) => break error.to_string(),
+                    Ok(Err(error)) => break described(&error),
                     Err(late) => break late.to_string(),
                 }
                 sleep(EVERY).await;
@@ -71,16 +75,15 @@ pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) +
                 sleep(EVERY).await;
                 continue;
             }
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => described(&error),
             Err(late) => late.to_string(),
         };
         told(None);
-        if known.take().is_some() {
-            tracing::warn!(
-                name = &*server.name,
-                why,
-                "a server of the database is away"
-            );
+        known = None;
+        if reason != why {
+            let name = &*server.name;
+            tracing::warn!(name, why, "a server of the database is away");
+            reason = why;
         }
         sleep(EVERY).await;
     }

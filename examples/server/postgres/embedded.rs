@@ -3,7 +3,7 @@
 use towerblock_core::BoxError;
 use towerblock_testkit::Postgres;
 
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, Secret};
 
 /// A primary and a standby; they run until this is dropped, or until this process ends,
 /// however it ends.
@@ -27,11 +27,11 @@ impl Embedded {
             .setting("max_connections", connections.to_string())
             .start()
             .await?;
-        let primary = servers.primary().url().parse()?;
-        config.database_url = Some(Database::Postgres(Box::new(primary)));
+        let primary = Secret::new(servers.primary().url());
+        config.database_url = Some(Database::Postgres(primary));
         let standbys = servers.standbys().iter();
-        let standbys = standbys.map(|standby| standby.url().parse());
-        config.database_read_replicas = standbys.collect::<Result<_, _>>()?;
+        let standbys = standbys.map(|standby| Secret::new(standby.url()));
+        config.database_read_replicas = standbys.collect();
         Ok(Self { _servers: servers })
     }
 }

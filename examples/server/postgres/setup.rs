@@ -1,61 +1,69 @@
 //! Schemas, tables, policies and demo data, made once, in one transaction.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::SinkExt as _;
+use tokio::time::Instant;
 use tokio_postgres::{Error, GenericClient, Transaction};
-use towerblock_core::{BoxError, TenantId};
+use towerblock_core::BoxError;
+use towerblock_postgres::{Binding, Cluster, SchemaName};
 use towerblock_tenant::{self as tenant, Isolation, Tenant};
 
-use super::bind::{Binding, MARKET, ROLE, SHARED_TABLES};
-use super::directory::DIRECTORY;
-use super::pool::Pool;
 use crate::demo;
-use crate::store::{Plugin, StoreError};
+use crate::store::Plugin;
+
+/// The role of statements on shared tables: it owns none, so row-level security holds for it.
+pub(super) const ROLE: &str = "towerblock_app";
+pub(super) const SHARED_TABLES: &str = "towerblock_shared";
+/// The schema of the tables that say who the tenants are.
+pub(super) const DIRECTORY: &str = "towerblock_directory";
+/// Whether a server has it all.
+pub(super) const IS_DONE: &str = "SELECT to_regclass('towerblock_market.packages') IS NOT NULL";
+const MARKET: &str = "towerblock_market";
 
 /// Two instances that start at once take turns.
 const LOCK: i64 = 0x746f_7765_7262_6c6b;
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-pub(super) async fn run(pool: &Pool, by: &TenantId) -> Result<(), BoxError> {
-    let mut connection = pool.get(by).await?;
-    // Dropped half-way, or failed: the connection goes, and the transaction with it.
-    connection.in_flight = true;
-    let transaction = connection.client.transaction().await?;
+/// Sets up the primary, unless somebody did.
+pub(super) async fn run(cluster: &Cluster) -> Result<(), BoxError> {
+    let ours = Binding::shared();
+    let write = cluster.write(&ours).before(Instant::now() + TIMEOUT);
+    let work = async |transaction: &towerblock_postgres::Transaction<'_>| {
+        // As one: whatever fails in it, nothing of it is there.
+        set_up(transaction.raw()).await
+    };
+    write.transaction("setup.run", work).await
+}
+
+async fn set_up(transaction: &Transaction<'_>) -> Result<(), BoxError> {
     let lock = format!("SELECT pg_advisory_xact_lock({LOCK})");
     transaction.batch_execute(&lock).await?;
-    if is_done(&transaction).await? {
+    if is_done(transaction).await? {
         return Ok(());
     }
     transaction.batch_execute(&role()).await?;
     let is_own = |tenant: &Tenant| tenant.placement.isolation == Isolation::Schema;
     let (own, sharing): (Vec<_>, Vec<_>) = demo::tenants().partition(is_own);
-    directory(&transaction, own.iter().chain(&sharing)).await?;
+    directory(transaction, own.iter().chain(&sharing)).await?;
     for tenant in own {
-        let schema = Binding::of(&tenant).schema();
+        let schema = SchemaName::from_key(tenant.key).to_string();
         transaction.batch_execute(&tables(&schema)).await?;
-        copy_plugins(&transaction, &schema, &[tenant]).await?;
+        copy_plugins(transaction, &schema, &[tenant]).await?;
         transaction.batch_execute(&indexes(&schema)).await?;
     }
     transaction.batch_execute(&tables(SHARED_TABLES)).await?;
-    copy_plugins(&transaction, SHARED_TABLES, &sharing).await?;
+    copy_plugins(transaction, SHARED_TABLES, &sharing).await?;
     transaction.batch_execute(&indexes(SHARED_TABLES)).await?;
     // Last: COPY is not allowed into tables under row-level security.
     transaction.batch_execute(&policies(SHARED_TABLES)).await?;
-    market(&transaction).await?;
-    transaction.commit().await?;
-    connection.in_flight = false;
-    Ok(())
-}
-
-/// Whether this server has it all: a standby has it a moment later than its primary.
-pub(super) async fn check(pool: &Pool, by: &TenantId) -> Result<bool, StoreError> {
-    pool.with(by, async |client| is_done(client).await).await
+    market(transaction).await
 }
 
 async fn is_done(client: &impl GenericClient) -> Result<bool, Error> {
-    let done = format!("SELECT to_regclass('{MARKET}.packages') IS NOT NULL");
-    client.query_typed_one(&done, &[]).await?.try_get(0)
+    client.query_typed_one(IS_DONE, &[]).await?.try_get(0)
 }
 
 /// Belongs to the whole server, so another database may have made it already.
@@ -107,7 +115,7 @@ fn indexes(schema: &str) -> String {
 
 /// A setting that is not set reads as nothing or as an empty text: both see no row.
 fn policies(schema: &str) -> String {
-    let bound = "(SELECT nullif(current_setting('app.tenant_key', true), '')::bigint)";
+    let bound = "(SELECT nullif(current_setting('app.tenant_id', true), '')::bigint)";
     let policy = |table| {
         format!(
             "ALTER TABLE {schema}.{table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;

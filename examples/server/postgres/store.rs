@@ -1,77 +1,38 @@
 //! The statements. Each names its tenant's key as well: row-level security is the net
 //! under them, not the wall.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::join_all;
-use moka::sync::Cache;
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use towerblock_core::{Reason, Rejected};
-use towerblock_page::{Page, Seek};
+use towerblock_page::{Page, Seek, Statement};
+use towerblock_postgres::{Scope, Statistics};
 use towerblock_tenant::Tenant;
 
-use super::PostgresStore;
-use super::bind::{Binding, Mode, Parameter};
-use super::pool::Pool;
+use super::{PostgresStore, binding};
 use crate::store::{Draft, Package, Plugin, Profile, Store, StoreError};
 
+type Parameter<'a> = &'a (dyn ToSql + Sync);
+
+/// Beside every search path: all tenants share it.
+const PACKAGES: &str = "towerblock_market.packages";
 const COLUMNS: &str = "id, team_id, name, description, version, created_at, updated_at";
 
 impl PostgresStore {
-    /// From a standby when there is one; from the primary when that fails.
-    async fn read(
+    async fn list(
         &self,
+        label: &'static str,
         tenant: &Tenant,
-        binding: Binding,
-        statement: &str,
-        parameters: &[Parameter<'_>],
+        scope: &Scope,
+        list: &Statement<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        let id = &tenant.id;
-        let mode = Mode::ReadOnly;
-        if let Some(replica) = self.replica_for(binding.key()) {
-            match replica
-                .query(id, binding, mode, statement, parameters)
-                .await
-            {
-                Err(StoreError::Unavailable { .. }) => {}
-                outcome => return outcome,
-            }
-        }
-        self.primary
-            .query(id, binding, mode, statement, parameters)
-            .await
-    }
-
-    async fn write(
-        &self,
-        tenant: &Tenant,
-        statement: &str,
-        parameters: &[Parameter<'_>],
-    ) -> Result<Vec<Row>, StoreError> {
-        let _unsettled = Unsettled {
-            keys: &self.unsettled,
-            key: tenant.key,
-        };
-        let (id, binding) = (&tenant.id, Binding::of(tenant));
-        let mode = Mode::ReadWrite;
-        self.primary
-            .query(id, binding, mode, statement, parameters)
-            .await
-    }
-}
-
-/// Marks a tenant as one that wrote, also when nobody waits for it any more: then it may
-/// have.
-struct Unsettled<'a> {
-    keys: &'a Cache<u64, ()>,
-    key: u64,
-}
-
-impl Drop for Unsettled<'_> {
-    fn drop(&mut self) {
-        self.keys.insert(self.key, ());
+        let parameters: Vec<_> = list.parameters.iter().map(|(value, _)| *value).collect();
+        let binding = binding(tenant);
+        let rows = self.read(label, &binding, scope, &list.sql, &parameters);
+        Ok(rows.await?)
     }
 }
 
@@ -80,51 +41,64 @@ impl Store for PostgresStore {
     async fn plugins(
         &self,
         tenant: &Tenant,
+        scope: &Scope,
         team: Option<i64>,
         page: &Seek,
     ) -> Result<Page<Plugin>, StoreError> {
         let key = key(tenant)?;
-        let tenants: Parameter<'_> = (&key, Type::INT8);
+        let tenants: (Parameter<'_>, Type) = (&key, Type::INT8);
         let query = page.query(COLUMNS, "plugins");
-        let query = match &team {
-            None => query.filter("tenant_key = $1", &[tenants]),
+        let (label, query) = match &team {
+            None => {
+                let query = query.filter("tenant_key = $1", &[tenants]);
+                ("plugins.list", query)
+            }
             Some(team) => {
                 let of_team = "tenant_key = $1 AND team_id = $2";
-                query.filter(of_team, &[tenants, (team, Type::INT8)])
+                let query = query.filter(of_team, &[tenants, (team, Type::INT8)]);
+                ("plugins.of_team", query)
             }
         };
         let list = query.statement();
-        let binding = Binding::of(tenant);
-        let rows = self
-            .read(tenant, binding, &list.sql, &list.parameters)
-            .await?;
+        let rows = self.list(label, tenant, scope, &list).await?;
         Ok(query.page(&rows, None, |row| Ok(plugin(row)?))?)
     }
 
-    async fn plugin(&self, tenant: &Tenant, id: i64) -> Result<Option<Plugin>, StoreError> {
+    async fn plugin(
+        &self,
+        tenant: &Tenant,
+        scope: &Scope,
+        id: i64,
+    ) -> Result<Option<Plugin>, StoreError> {
         let statement = format!("SELECT {COLUMNS} FROM plugins WHERE tenant_key = $1 AND id = $2");
-        let parameters: [Parameter<'_>; 2] = [(&key(tenant)?, Type::INT8), (&id, Type::INT8)];
-        let binding = Binding::of(tenant);
-        let rows = self.read(tenant, binding, &statement, &parameters).await?;
-        rows.first().map(plugin).transpose()
+        let (binding, key) = (binding(tenant), key(tenant)?);
+        let parameters: [Parameter<'_>; 2] = [&key, &id];
+        let rows = self.read("plugins.get", &binding, scope, &statement, &parameters);
+        Ok(rows.await?.first().map(plugin).transpose()?)
     }
 
-    async fn create(&self, tenant: &Tenant, draft: Draft) -> Result<Plugin, StoreError> {
+    async fn create(
+        &self,
+        tenant: &Tenant,
+        scope: &Scope,
+        draft: Draft,
+    ) -> Result<Plugin, StoreError> {
         let statement = format!(
             "INSERT INTO plugins (tenant_key, team_id, name, description, version)
              VALUES ($1, $2, $3, $4, $5) RETURNING {COLUMNS}"
         );
-        let key = key(tenant)?;
-        let rows = self
-            .write(tenant, &statement, &of_draft(&key, &draft))
-            .await?;
-        let row = rows.first().ok_or(StoreError::NoRow)?;
-        plugin(row)
+        let (binding, key) = (binding(tenant), key(tenant)?);
+        let write = self.cluster.write(&binding).within(scope);
+        let parameters = of_draft(&key, &draft);
+        let rows = write.query("plugins.create", &statement, &parameters);
+        let rows = rows.await?;
+        Ok(plugin(rows.first().ok_or(StoreError::NoRow)?)?)
     }
 
     async fn replace(
         &self,
         tenant: &Tenant,
+        scope: &Scope,
         id: i64,
         draft: Draft,
     ) -> Result<Option<Plugin>, StoreError> {
@@ -132,64 +106,71 @@ impl Store for PostgresStore {
             "UPDATE plugins SET team_id = $2, name = $3, description = $4, version = $5,
              updated_at = now() WHERE tenant_key = $1 AND id = $6 RETURNING {COLUMNS}"
         );
-        let key = key(tenant)?;
+        let (binding, key) = (binding(tenant), key(tenant)?);
+        let write = self.cluster.write(&binding).within(scope).idempotent();
         let mut parameters = of_draft(&key, &draft).to_vec();
-        parameters.push((&id, Type::INT8));
-        let rows = self.write(tenant, &statement, &parameters).await?;
-        rows.first().map(plugin).transpose()
+        parameters.push(&id);
+        let rows = write.query("plugins.replace", &statement, &parameters);
+        Ok(rows.await?.first().map(plugin).transpose()?)
     }
 
-    async fn delete(&self, tenant: &Tenant, id: i64) -> Result<bool, StoreError> {
-        let statement = "DELETE FROM plugins WHERE tenant_key = $1 AND id = $2 RETURNING id";
-        let parameters: [Parameter<'_>; 2] = [(&key(tenant)?, Type::INT8), (&id, Type::INT8)];
-        let rows = self.write(tenant, statement, &parameters).await?;
-        Ok(!rows.is_empty())
+    async fn delete(&self, tenant: &Tenant, scope: &Scope, id: i64) -> Result<bool, StoreError> {
+        let statement = "DELETE FROM plugins WHERE tenant_key = $1 AND id = $2";
+        let (binding, key) = (binding(tenant), key(tenant)?);
+        let write = self.cluster.write(&binding).within(scope);
+        let parameters: [Parameter<'_>; 2] = [&key, &id];
+        let deleted = write.execute("plugins.delete", statement, &parameters);
+        Ok(deleted.await? > 0)
     }
 
-    async fn profile(&self, tenant: &Tenant, user: &str) -> Result<Option<Profile>, StoreError> {
+    async fn profile(
+        &self,
+        tenant: &Tenant,
+        scope: &Scope,
+        user: &str,
+    ) -> Result<Option<Profile>, StoreError> {
         let statement =
             "SELECT display_name, email FROM profiles WHERE tenant_key = $1 AND user_id = $2";
-        let parameters: [Parameter<'_>; 2] = [(&key(tenant)?, Type::INT8), (&user, Type::TEXT)];
-        let rows = self
-            .read(tenant, Binding::of(tenant), statement, &parameters)
-            .await?;
+        let (binding, key) = (binding(tenant), key(tenant)?);
+        let parameters: [Parameter<'_>; 2] = [&key, &user];
+        let rows = self.read("profiles.get", &binding, scope, statement, &parameters);
         let profile = |row: &Row| {
             Ok(Profile {
                 display_name: row.try_get(0)?,
                 email: row.try_get(1)?,
             })
         };
-        rows.first()
-            .map(profile)
-            .transpose()
-            .map_err(StoreError::Database)
+        rows.await?.first().map(profile).transpose()
     }
 
     async fn set_profile(
         &self,
         tenant: &Tenant,
+        scope: &Scope,
         user: &str,
         profile: Profile,
     ) -> Result<(), StoreError> {
         let statement = "INSERT INTO profiles (tenant_key, user_id, display_name, email)
              VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_key, user_id)
              DO UPDATE SET display_name = excluded.display_name, email = excluded.email";
-        let parameters: [Parameter<'_>; 4] = [
-            (&key(tenant)?, Type::INT8),
-            (&user, Type::TEXT),
-            (&profile.display_name, Type::TEXT),
-            (&profile.email, Type::TEXT),
-        ];
-        self.write(tenant, statement, &parameters).await?;
+        let (binding, key) = (binding(tenant), key(tenant)?);
+        let parameters: [Parameter<'_>; 4] = [&key, &user, &profile.display_name, &profile.email];
+        let write = self.cluster.write(&binding).within(scope).idempotent();
+        write
+            .execute("profiles.set", statement, &parameters)
+            .await?;
         Ok(())
     }
 
-    async fn packages(&self, tenant: &Tenant, page: &Seek) -> Result<Page<Package>, StoreError> {
-        let query = page.query("id, name, summary, created_at", "packages");
+    async fn packages(
+        &self,
+        tenant: &Tenant,
+        scope: &Scope,
+        page: &Seek,
+    ) -> Result<Page<Package>, StoreError> {
+        let query = page.query("id, name, summary, created_at", PACKAGES);
         let list = query.statement();
-        let rows = self
-            .read(tenant, Binding::Market, &list.sql, &list.parameters)
-            .await?;
+        let rows = self.list("packages.list", tenant, scope, &list).await?;
         let package = |row: &Row| {
             Ok(Package {
                 id: row.try_get(0)?,
@@ -202,14 +183,18 @@ impl Store for PostgresStore {
     }
 
     fn is_ready(&self) -> bool {
-        let replicas = self.replicas.iter();
-        replicas.chain([&self.primary]).any(Pool::is_usable)
+        let mut servers = self.cluster.servers().into_iter();
+        // One that was never reached is not known to be away.
+        let answers = servers.any(|server| server.is_primary.is_some() && !server.is_away);
+        answers && self.is_set_up.load(Ordering::Relaxed)
+    }
+
+    fn queries(&self) -> Option<&Statistics> {
+        Some(self.cluster.statistics())
     }
 
     async fn close(&self, patience: Duration) -> usize {
-        let pools = self.replicas.iter().chain([&self.primary]);
-        let left = join_all(pools.map(|pool| pool.drain(patience))).await;
-        left.into_iter().sum()
+        self.cluster.drain(patience).await
     }
 }
 
@@ -221,25 +206,22 @@ fn key(tenant: &Tenant) -> Result<i64, Rejected> {
 
 fn of_draft<'a>(key: &'a i64, draft: &'a Draft) -> [Parameter<'a>; 5] {
     [
-        (key, Type::INT8),
-        (&draft.team_id, Type::INT8),
-        (&draft.name, Type::TEXT),
-        (&draft.description, Type::TEXT),
-        (&draft.version, Type::TEXT),
+        key,
+        &draft.team_id,
+        &draft.name,
+        &draft.description,
+        &draft.version,
     ]
 }
 
-fn plugin(row: &Row) -> Result<Plugin, StoreError> {
-    let read = || {
-        Ok(Plugin {
-            id: row.try_get(0)?,
-            team_id: row.try_get(1)?,
-            name: row.try_get(2)?,
-            description: row.try_get(3)?,
-            version: row.try_get(4)?,
-            created_at: row.try_get(5)?,
-            updated_at: row.try_get(6)?,
-        })
-    };
-    read().map_err(StoreError::Database)
+fn plugin(row: &Row) -> Result<Plugin, tokio_postgres::Error> {
+    Ok(Plugin {
+        id: row.try_get(0)?,
+        team_id: row.try_get(1)?,
+        name: row.try_get(2)?,
+        description: row.try_get(3)?,
+        version: row.try_get(4)?,
+        created_at: row.try_get(5)?,
+        updated_at: row.try_get(6)?,
+    })
 }

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde_json::{Map, Value, json};
-use towerblock_core::Value as Number;
+use towerblock_core::{Stats, Value as Number};
 use towerblock_respond::Refused;
 
 use crate::caller::Admin;
@@ -75,7 +75,9 @@ fn checks(state: &Shared) -> Value {
 }
 
 pub(crate) async fn metrics(_: Admin, State(state): State<Shared>) -> Response {
-    let text = state.metrics.render(&state.stats());
+    let queries = state.store.queries().map(|queries| queries as &dyn Stats);
+    let all: Vec<_> = state.stats().into_iter().chain(queries).collect();
+    let text = state.metrics.render(&all);
     (
         [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
         text,

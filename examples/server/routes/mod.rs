@@ -4,6 +4,7 @@ mod health;
 mod marketplace;
 mod plugins;
 mod profile;
+mod queries;
 
 use axum::Router;
 use axum::routing::get;
@@ -36,4 +37,5 @@ pub(crate) fn operators() -> Router<Shared> {
         .route("/api/ready", get(health::ready))
         .route("/api/health", get(health::report))
         .route("/metrics", get(health::metrics))
+        .route("/api/query-optimizer/metrics", get(queries::report))
 }

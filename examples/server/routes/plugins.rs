@@ -1,9 +1,10 @@
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
 use towerblock_page::PageRequest;
+use towerblock_postgres::Scope;
 use towerblock_respond::Refused;
 use towerblock_tenant::CurrentTenant;
 
@@ -16,41 +17,45 @@ const NO_PLUGIN: &str = "no such plugin";
 pub(crate) async fn list(
     State(state): State<Shared>,
     tenant: CurrentTenant,
+    Extension(scope): Extension<Scope>,
     page: PageRequest,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    newest(&state, &tenant, None, &page, &headers).await
+    newest(&state, &tenant, &scope, None, &page, &headers).await
 }
 
 pub(crate) async fn of_team(
     State(state): State<Shared>,
     tenant: CurrentTenant,
+    Extension(scope): Extension<Scope>,
     Id(team): Id,
     page: PageRequest,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    newest(&state, &tenant, Some(team), &page, &headers).await
+    newest(&state, &tenant, &scope, Some(team), &page, &headers).await
 }
 
 async fn newest(
     state: &Shared,
     tenant: &CurrentTenant,
+    scope: &Scope,
     team: Option<i64>,
     page: &PageRequest,
     headers: &HeaderMap,
 ) -> Result<Response, Refused> {
     let page = page.seek(&NEWEST)?;
-    let plugins = state.store.plugins(tenant, team, &page).await?;
+    let plugins = state.store.plugins(tenant, scope, team, &page).await?;
     listing(headers, PRIVATE, &plugins)
 }
 
 pub(crate) async fn item(
     State(state): State<Shared>,
     tenant: CurrentTenant,
+    Extension(scope): Extension<Scope>,
     Id(id): Id,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let plugin = state.store.plugin(&tenant, id).await?;
+    let plugin = state.store.plugin(&tenant, &scope, id).await?;
     let plugin = plugin.ok_or_else(|| missing(NO_PLUGIN))?;
     cacheable(&headers, PRIVATE, &plugin)
 }
@@ -58,9 +63,10 @@ pub(crate) async fn item(
 pub(crate) async fn create(
     State(state): State<Shared>,
     tenant: CurrentTenant,
+    Extension(scope): Extension<Scope>,
     Sent(draft): Sent<Draft>,
 ) -> Result<Response, Refused> {
-    let plugin = state.store.create(&tenant, checked(draft)?).await?;
+    let plugin = state.store.create(&tenant, &scope, checked(draft)?).await?;
     let location = [(LOCATION, format!("/api/v1/plugins/{}", plugin.id))];
     Ok((StatusCode::CREATED, location, Json(plugin)).into_response())
 }
@@ -68,10 +74,14 @@ pub(crate) async fn create(
 pub(crate) async fn replace(
     State(state): State<Shared>,
     tenant: CurrentTenant,
+    Extension(scope): Extension<Scope>,
     Id(id): Id,
     Sent(draft): Sent<Draft>,
 ) -> Result<Response, Refused> {
-    let plugin = state.store.replace(&tenant, id, checked(draft)?).await?;
+    let plugin = state
+        .store
+        .replace(&tenant, &scope, id, checked(draft)?)
+        .await?;
     let plugin = plugin.ok_or_else(|| missing(NO_PLUGIN))?;
     Ok(Json(plugin).into_response())
 }
@@ -79,9 +89,10 @@ pub(crate) async fn replace(
 pub(crate) async fn delete(
     State(state): State<Shared>,
     tenant: CurrentTenant,
+    Extension(scope): Extension<Scope>,
     Id(id): Id,
 ) -> Result<StatusCode, Refused> {
-    let found = state.store.delete(&tenant, id).await?;
+    let found = state.store.delete(&tenant, &scope, id).await?;
     let deleted = found.then_some(StatusCode::NO_CONTENT);
     deleted.ok_or_else(|| missing(NO_PLUGIN))
 }

@@ -1,8 +1,9 @@
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use axum::{Extension, Json};
 use http::HeaderMap;
 use serde::Serialize;
+use towerblock_postgres::Scope;
 use towerblock_respond::Refused;
 use towerblock_tenant::CurrentTenant;
 
@@ -23,10 +24,11 @@ pub(crate) struct OfUser {
 pub(crate) async fn show(
     State(state): State<Shared>,
     tenant: CurrentTenant,
+    Extension(scope): Extension<Scope>,
     User(user_id): User,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let profile = state.store.profile(&tenant, &user_id).await?;
+    let profile = state.store.profile(&tenant, &scope, &user_id).await?;
     let profile = profile.unwrap_or_default();
     cacheable(&headers, PRIVATE, &OfUser { user_id, profile })
 }
@@ -34,12 +36,16 @@ pub(crate) async fn show(
 pub(crate) async fn update(
     State(state): State<Shared>,
     tenant: CurrentTenant,
+    Extension(scope): Extension<Scope>,
     User(user_id): User,
     Sent(profile): Sent<Profile>,
 ) -> Result<Json<OfUser>, Refused> {
     text("display_name", &profile.display_name, 0, 100)?;
     text("email", &profile.email, 0, 254)?;
     let stored = profile.clone();
-    state.store.set_profile(&tenant, &user_id, stored).await?;
+    state
+        .store
+        .set_profile(&tenant, &scope, &user_id, stored)
+        .await?;
     Ok(Json(OfUser { user_id, profile }))
 }

@@ -41,6 +41,35 @@ impl Answer {
     }
 }
 
+/// A client that keeps its cookie, as browsers do, and so reads what it wrote.
+#[derive(Default)]
+pub(crate) struct Browser {
+    cookie: String,
+}
+
+impl Browser {
+    pub(crate) fn get(&mut self, server: &Server, tenant: &str, path: &str) -> Answer {
+        self.ask(server, "GET", tenant, path, "", "")
+    }
+
+    pub(crate) fn ask(
+        &mut self,
+        server: &Server,
+        method: &str,
+        tenant: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> Answer {
+        let headers = format!("{headers}{}", self.cookie);
+        let answer = ask(server, method, tenant, path, &headers, body);
+        if let Some((cookie, _)) = answer.header("set-cookie").and_then(|c| c.split_once(';')) {
+            self.cookie = format!("cookie: {cookie}\r\n");
+        }
+        answer
+    }
+}
+
 /// Gets `path` as `tenant`.
 pub(crate) fn get(server: &Server, tenant: &str, path: &str) -> Answer {
     ask(server, "GET", tenant, path, "", "")

@@ -35,10 +35,11 @@ fn probe(server: &Server, path: &str) -> u16 {
     send(server, &head, "").status
 }
 
-/// Whether the server takes a server of its own for usable (1) or not (0).
-fn usable(server: &Server, pool: &str, usable: u8) -> bool {
+/// Whether one of its servers is away, as it takes it.
+pub(crate) fn is_away(server: &Server, name: &str, is_away: bool) -> bool {
     let head = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n";
-    let metric = format!("database_usable{{pool=\"{pool}\"}} {usable}\n");
+    let is_away = u8::from(is_away);
+    let metric = format!("postgres_away{{server=\"{name}\"}} {is_away}\n");
     send(server, head, "").body.contains(&metric)
 }
 
@@ -97,7 +98,6 @@ async fn it_works_with_servers_that_somebody_else_started() {
     ];
     let server = Server::start(&environment);
     ready(&server).await;
-    until("the standby has it all", || usable(&server, "replica-0", 1)).await;
     works(&server);
     // A second instance finds everything set up, and the writes of the first.
     let path = "/api/v1/plugins";
@@ -134,9 +134,15 @@ async fn it_works_with_servers_that_somebody_else_started() {
     }
     // And without the primary, from the standby.
     standby.start().await.unwrap();
-    until("the standby serves", || usable(&server, "replica-0", 1)).await;
+    until("the standby serves", || {
+        is_away(&server, "replica-0", false)
+    })
+    .await;
     primary.kill().await.unwrap();
-    until("the primary is missed", || usable(&server, "primary", 0)).await;
+    until("the primary is missed", || {
+        is_away(&server, "primary", true)
+    })
+    .await;
     until("reads go on", || get(&server, "acme", path).status == 200).await;
     assert_eq!(probe(&server, "/readyz"), 200);
     let refused = ask(&server, "POST", "acme", path, "", r#"{"name":"x"}"#);
@@ -169,7 +175,7 @@ async fn a_wrong_password_is_told() {
     let postgres = Postgres::builder().start().await.unwrap();
     let url = postgres.primary().url_to("no_such_database");
     let mut server = Server::start_logged(&[("DATABASE_URL", &url)]);
-    let line = server.log_line_with("cannot set up the database");
+    let line = server.log_line_with("a server of the database is away");
     assert!(line.contains("no_such_database"), "{line}");
 }
 
@@ -226,9 +232,9 @@ async fn row_level_security_holds_without_the_statement_s_own_filter() {
         counted.unwrap().unwrap()
     };
     assert_eq!(count("").await, "0");
-    assert_eq!(count("SET LOCAL app.tenant_key = ''; ").await, "0");
-    assert_eq!(count("SET LOCAL app.tenant_key = '1001'; ").await, "20");
-    let insert = "BEGIN; SET LOCAL ROLE towerblock_app; SET LOCAL app.tenant_key = '1001';
+    assert_eq!(count("SET LOCAL app.tenant_id = ''; ").await, "0");
+    assert_eq!(count("SET LOCAL app.tenant_id = '1001'; ").await, "20");
+    let insert = "BEGIN; SET LOCAL ROLE towerblock_app; SET LOCAL app.tenant_id = '1001';
         INSERT INTO towerblock_shared.profiles VALUES (1002, 'ann', '', '')";
     let error = primary.sql(insert).await.unwrap_err().to_string();
     assert!(error.contains("row-level security"), "{error}");

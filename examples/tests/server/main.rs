@@ -4,15 +4,20 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test that cannot be set up should panic"
+    reason = "a test that cannot be set up should panic, and one that measures prints"
 )]
 
 mod client;
 mod database;
 mod hostile;
 mod marketplace;
+mod outage;
+mod own_writes;
 mod program;
+mod queries;
 mod secrets;
 mod stack;
 mod tenants;
+mod tls;

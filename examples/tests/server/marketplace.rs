@@ -2,15 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use crate::client::{ask, get};
+use crate::client::{Browser, ask, get};
 use crate::program::Server;
 
 /// The ids of a list, page by page, along `Link: rel="next"`.
 pub(crate) fn walk(server: &Server, tenant: &str, path: &str) -> Vec<i64> {
+    walk_as(&mut Browser::default(), server, tenant, path)
+}
+
+fn walk_as(client: &mut Browser, server: &Server, tenant: &str, path: &str) -> Vec<i64> {
     let mut ids = Vec::new();
     let mut next = Some(path.to_owned());
     while let Some(path) = next {
-        let page = get(server, tenant, &path);
+        let page = client.get(server, tenant, &path);
         assert_eq!(page.status, 200, "{path} {}", page.body);
         let body = page.json();
         let items = body["items"].as_array().unwrap();
@@ -79,23 +83,36 @@ fn the_way_back_is_the_way_there(server: &Server) {
 
 fn what_is_written_can_be_read(server: &Server) {
     for tenant in ["initech", "t00042"] {
+        let client = &mut Browser::default();
         let draft = r#"{"name":"mine","team_id":77}"#;
-        let created = ask(server, "POST", tenant, "/api/v1/plugins", "", draft);
+        let created = client.ask(server, "POST", tenant, "/api/v1/plugins", "", draft);
         assert_eq!(created.status, 201, "{}", created.body);
         let path = created.header("location").unwrap().to_owned();
-        assert_eq!(get(server, tenant, &path).json()["name"], "mine");
-        let of_team = walk(server, tenant, "/api/v1/teams/77/my-plugins");
+        assert_eq!(client.get(server, tenant, &path).json()["name"], "mine");
+        let of_team = walk_as(client, server, tenant, "/api/v1/teams/77/my-plugins");
         assert_eq!(of_team, [created.json()["id"].as_i64().unwrap()]);
 
         let draft = r#"{"name":"ours","description":"a\tb\n","version":"2"}"#;
-        assert_eq!(ask(server, "PUT", tenant, &path, "", draft).status, 200);
-        assert_eq!(get(server, tenant, &path).json()["name"], "ours");
-        assert!(walk(server, tenant, "/api/v1/teams/77/my-plugins").is_empty());
+        assert_eq!(
+            client.ask(server, "PUT", tenant, &path, "", draft).status,
+            200
+        );
+        assert_eq!(client.get(server, tenant, &path).json()["name"], "ours");
+        assert!(walk_as(client, server, tenant, "/api/v1/teams/77/my-plugins").is_empty());
 
-        assert_eq!(ask(server, "DELETE", tenant, &path, "", "").status, 204);
-        assert_eq!(get(server, tenant, &path).status, 404);
-        assert_eq!(ask(server, "DELETE", tenant, &path, "", "").status, 404);
-        assert_eq!(ask(server, "PUT", tenant, &path, "", draft).status, 404);
+        assert_eq!(
+            client.ask(server, "DELETE", tenant, &path, "", "").status,
+            204
+        );
+        assert_eq!(client.get(server, tenant, &path).status, 404);
+        assert_eq!(
+            client.ask(server, "DELETE", tenant, &path, "", "").status,
+            404
+        );
+        assert_eq!(
+            client.ask(server, "PUT", tenant, &path, "", draft).status,
+            404
+        );
     }
 }
 
@@ -122,12 +139,16 @@ fn tenants_see_their_own_only(server: &Server) {
 }
 
 fn profiles_are_of_one_user(server: &Server) {
+    let client = &mut Browser::default();
     let path = "/api/v1/user/profile";
     let ann = "x-user-id: ann\r\n";
     let profile = r#"{"display_name":"Ann","email":"ann@example.com"}"#;
-    assert_eq!(ask(server, "PUT", "acme", path, ann, profile).status, 200);
-    let name = |tenant, user| {
-        let answer = ask(server, "GET", tenant, path, user, "");
+    assert_eq!(
+        client.ask(server, "PUT", "acme", path, ann, profile).status,
+        200
+    );
+    let mut name = |tenant, user| {
+        let answer = client.ask(server, "GET", tenant, path, user, "");
         assert_eq!(answer.status, 200);
         answer.json()["display_name"].as_str().unwrap().to_owned()
     };

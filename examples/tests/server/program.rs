@@ -92,8 +92,18 @@ fn a_wrong_value_stops_the_start_with_one_line_that_names_it() {
         ("DATABASE_URL", "postgres://", "a URL such as postgres://"),
         (
             "DATABASE_URL",
-            "postgres://a@b/c?sslmode=require",
-            "sslmode",
+            "postgres://a@b/c?sslmode=allow",
+            "sslmode=allow is none of disable, prefer, require, verify-ca and verify-full",
+        ),
+        (
+            "DATABASE_URL",
+            "postgres://a@b/c?sslmode=verify-full&sslrootcert=/nowhere",
+            "sslrootcert=/nowhere",
+        ),
+        (
+            "DATABASE_READ_REPLICAS",
+            "postgres://a@b:port/c",
+            "a URL such as postgres://",
         ),
         ("DATABASE_POOL_MAX", "0", "from 1 to 1000"),
         ("DATABASE_POOL_MAX", "many", "from 1 to 1000"),
@@ -136,12 +146,17 @@ fn a_wrong_value_stops_the_start_with_one_line_that_names_it() {
 fn what_is_wrong_is_shown_without_its_password_and_on_one_line() {
     for (value, shown) in [
         ("mysql://ann:s3cret@host/db", "mysql://ann:***@host/db: "),
+        (
+            "postgres://ann@host/db?password=s3cret&sslmode=x",
+            "postgres://ann@host/db?password=***&sslmode=x: ",
+        ),
         ("a\nb", "a\\nb: "),
     ] {
         let output = output(&[("DATABASE_URL", value)]);
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(text.starts_with(&format!("DATABASE_URL={shown}")), "{text}");
         assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
     }
     let mut strange = command(&[]);
     strange.env("ADMIN_TOKEN", OsStr::from_bytes(b"s3cret\xff"));

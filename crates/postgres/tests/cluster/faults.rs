@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use towerblock_core::Reason;
-use towerblock_postgres::{Cluster, Error};
+use towerblock_postgres::{Cluster, Error, Replicas, Settings};
 use towerblock_testkit::Postgres;
 
-use crate::{cluster, schema, set_up, until};
+use crate::{PATIENCE, budget, cluster, cluster_with, schema, set_up, until};
 
 const COUNT: &str = "SELECT count(*) FROM items";
 const ADD: &str = "INSERT INTO items (owner) VALUES (1)";
@@ -97,4 +97,47 @@ async fn a_standby_that_is_promoted_takes_the_writes() {
             .as_deref(),
         Some("4")
     );
+}
+
+#[tokio::test]
+async fn reads_go_on_without_what_died_with_the_primary() {
+    let postgres = Postgres::builder().standbys(1).start().await.unwrap();
+    set_up(&postgres, 1).await;
+    let mut replicas = Replicas::default();
+    replicas.max_lag = Duration::from_secs(3);
+    let cluster = cluster_with(&postgres, Settings::new(budget(4)).replicas(replicas));
+    assert!(reads(&cluster).await.is_ok());
+    postgres.caught_up().await.unwrap();
+    // More than fits into the buffers of the connection between them.
+    postgres.standbys()[0].pause().await.unwrap();
+    let much = "CREATE TABLE much AS SELECT repeat('x', 900) FROM generate_series(1, 60000)";
+    postgres.primary().sql(much).await.unwrap();
+    // It is known how far the primary was.
+    sleep(Duration::from_millis(300)).await;
+    postgres.primary().kill().await.unwrap();
+    postgres.standbys()[0].resume().await.unwrap();
+    until(PATIENCE, async || reads(&cluster).await.is_ok()).await;
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(6) {
+        let outcome = reads(&cluster).await;
+        assert!(outcome.is_ok(), "after {:?}: {outcome:?}", start.elapsed());
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_may_be_done_twice_is_refused_once_its_server_is_seen_to_hang() {
+    let postgres = Postgres::builder().start().await.unwrap();
+    set_up(&postgres, 1).await;
+    let cluster = cluster(&postgres, 4);
+    assert_eq!(writes(&cluster).await.unwrap(), 1);
+    postgres.primary().pause().await.unwrap();
+    let (start, binding) = (Instant::now(), schema(1));
+    let write = cluster.write(&binding).idempotent();
+    let error = write.execute("add", ADD, &[]).await.unwrap_err();
+    let rejected = error.rejected().unwrap();
+    assert!(rejected.retry_after().is_some(), "{error}");
+    // Its deadline is in five.
+    assert!(start.elapsed() < Duration::from_secs(2), "{error}");
+    postgres.primary().resume().await.unwrap();
 }

@@ -57,7 +57,11 @@ fn budget(connections: usize) -> Budget {
 }
 
 fn cluster(postgres: &Postgres, size: usize) -> Cluster {
-    Cluster::start(servers(postgres), Settings::new(budget(size)))
+    cluster_with(postgres, Settings::new(budget(size)))
+}
+
+fn cluster_with(postgres: &Postgres, settings: Settings) -> Cluster {
+    Cluster::start(servers(postgres), settings)
 }
 
 fn servers(postgres: &Postgres) -> Servers {

@@ -63,6 +63,20 @@ where
 }
 
 impl PostgresStore<()> {
+    /// The statement that finds the tenant with the id `$1`, for those who send it in a way of
+    /// their own, such as to whichever server answers; [`read`](Self::read) makes a record of
+    /// its row.
+    pub const FIND: &'static str = TENANT;
+
+    /// The record of a tenant, from the row that [`FIND`](Self::FIND) found.
+    ///
+    /// # Errors
+    ///
+    /// When the row is of another statement, or says what this version does not know.
+    pub fn read(id: TenantId, row: &Row) -> Result<Tenant, BoxError> {
+        tenant(id, row)
+    }
+
     /// Makes the tables, unless they are there.
     ///
     /// # Errors

@@ -49,6 +49,10 @@ async fn a_record_comes_back_as_it_was_put_and_counts_its_changes() {
     assert_eq!(put(&acme).await.unwrap(), 7);
     let found = registry.find(&id("acme")).await.unwrap().unwrap();
     assert_eq!(*found, acme);
+    // For who asks in a way of its own.
+    let row = client.query_one(PostgresStore::FIND, &[&"acme"]).await;
+    let read = PostgresStore::read(id("acme"), &row.unwrap());
+    assert_eq!(read.unwrap(), acme);
 
     acme.placement.isolation = Isolation::RowLevel;
     acme.attributes.clear();
