@@ -12,8 +12,14 @@ const USUAL: f64 = 30.0;
 const ANEW: f64 = 3.0;
 /// The throughput of late, over some such time, in seconds.
 const OF_LATE: f64 = 2.0;
-/// So much of the usual throughput is as much as usual.
-const AS_USUAL: f64 = 0.7;
+/// What is usual at first is the plain mean of so many windows. In the very first one only the
+/// shorter requests have come to their end.
+const FIRST: u32 = 10;
+/// No more of the usual throughput than this is taken for less.
+const LESS: f64 = 0.9;
+/// What is learned anew while requests are refused is at most so many times what was usual
+/// before: if it is a queue after all, it has an end.
+const LEEWAY: f64 = 2.5;
 /// When so many are given up late, that is overload, however fast the others are.
 const TOO_MANY: f64 = 0.1;
 
@@ -27,6 +33,10 @@ pub(crate) struct Gradient {
     limit: f64,
     /// The usual time of a request in seconds, once one was seen.
     baseline: Option<f64>,
+    /// How many windows it was learned from.
+    windows: u32,
+    /// What it was before requests were refused, while they are.
+    before: Option<f64>,
     /// Requests per second.
     usual_rate: f64,
     rate: f64,
@@ -38,6 +48,8 @@ impl Gradient {
             settings,
             limit: 0.0,
             baseline: None,
+            windows: 0,
+            before: None,
             usual_rate: 0.0,
             rate: 0.0,
         };
@@ -72,7 +84,7 @@ impl Gradient {
         let untried = (seen.in_flight as f64) < self.limit / 2.0;
         let step = match self.baseline {
             _ if overload => -self.limit / 2.0,
-            Some(baseline) if is_time(seen.mean) && !untried => {
+            Some(baseline) if is_time(seen.mean) && !untried && self.windows >= FIRST => {
                 let gradient = (self.tolerance() * baseline / seen.mean).clamp(0.5, 1.0);
                 // Room for a short queue, by which it is found that there is more to have.
                 self.limit * (gradient - 1.0) + self.limit.sqrt()
@@ -97,19 +109,23 @@ impl Gradient {
             return;
         }
         let baseline = *self.baseline.get_or_insert(seen.mean);
+        self.windows = self.windows.saturating_add(1);
         // While requests are refused, a longer time is the queue that the limit allows, and must
         // not become usual: the limit would grow by it, and the queue with the limit. Unless
         // less comes through than usual: no queue does that, so each takes longer by itself. Or
         // the limit cannot become lower, and that did not help.
         let lowest = self.limit <= LOWEST.max(self.settings.floor as f64);
-        let over = if seen.mean <= baseline || !seen.refused || lowest {
-            USUAL
-        } else if self.rate < AS_USUAL * self.usual_rate {
-            ANEW
+        let (over, most) = if self.windows < FIRST {
+            (span * f64::from(self.windows), f64::INFINITY)
+        } else if !seen.refused || lowest {
+            self.before = None;
+            (USUAL, f64::INFINITY)
         } else {
-            f64::INFINITY
+            let before = *self.before.get_or_insert(baseline);
+            let over = if self.is_less() { ANEW } else { f64::INFINITY };
+            (over, baseline.max(LEEWAY * before))
         };
-        let learned = baseline + (seen.mean - baseline) * (span / over);
+        let learned = (baseline + (seen.mean - baseline) * (span / over)).min(most);
         // What was far too long is given up sooner.
         let learned = if learned > 2.0 * seen.mean {
             learned * 0.95
@@ -117,6 +133,12 @@ impl Gradient {
             learned
         };
         self.baseline = Some(learned);
+    }
+
+    /// Whether less comes through than usual, and not by chance: not as a mean over so many.
+    fn is_less(&self) -> bool {
+        let chance = 3.0 / (2.0 * OF_LATE * self.usual_rate).sqrt();
+        self.rate < self.usual_rate * (1.0 - chance).min(LESS)
     }
 
     fn tolerance(&self) -> f64 {

@@ -10,6 +10,7 @@
 //! | know which tenant is asking, and refuse the rest | `tenant` |
 //! | share something scarce among tenants | `fair` |
 //! | share connections so that no tenant takes all | `pool` |
+//! | bound the work in flight, and refuse who holds most of it | `shed` |
 //! | show a long list by pages | `page` |
 //! | answer what layers and handlers refuse | `respond` |
 //! | write a layer that refuses as the others do | `core` |
@@ -26,6 +27,8 @@ pub use towerblock_page as page;
 pub use towerblock_pool as pool;
 #[cfg(feature = "respond")]
 pub use towerblock_respond as respond;
+#[cfg(feature = "shed")]
+pub use towerblock_shed as shed;
 #[cfg(feature = "tenant")]
 pub use towerblock_tenant as tenant;
 
@@ -46,6 +49,9 @@ pub mod docs {
 
     #[doc = include_str!("../docs/pool.md")]
     pub mod pool {}
+
+    #[doc = include_str!("../docs/shed.md")]
+    pub mod shed {}
 
     #[doc = include_str!("../docs/tenant.md")]
     pub mod tenant {}

@@ -137,6 +137,18 @@ fn when_the_server_bears_more_again_the_limit_grows() {
 }
 
 #[test]
+fn a_server_that_loses_half_of_its_slots_under_load_is_not_buried() {
+    let mut policy = Gradient::new(from(20));
+    run(&mut policy, TWENTY, 1_800.0, 60);
+    let half = Server {
+        slots: 10.0,
+        ..TWENTY
+    };
+    let limits = run(&mut policy, half, 1_800.0, 600);
+    assert!(limits.iter().all(|limit| *limit <= 60), "{limits:?}");
+}
+
+#[test]
 fn a_slow_minute_is_forgotten() {
     let mut policy = Gradient::new(from(40));
     run(&mut policy, TWENTY, 1_800.0, 60);
@@ -227,10 +239,11 @@ proptest! {
             prop_assert!((floor..=floor + room).contains(&policy.limit()), "{policy:?}");
             prop_assert!(policy.window() >= Duration::from_millis(100));
         }
-        // And after all that it works: it can be filled.
+        // And after all that it can be filled, by as many as there is just room for.
         for _ in 0..20_000 {
-            let limit = policy.limit();
-            policy.update(&WIDE.window(limit, 1e9));
+            let mut seen = WIDE.window(policy.limit(), 1e9);
+            seen.refused = false;
+            policy.update(&seen);
         }
         prop_assert!(policy.limit() + 1 >= floor + room, "{policy:?}");
     }
