@@ -7,6 +7,7 @@
 )]
 
 use std::future::ready;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::pin::pin;
@@ -28,6 +29,7 @@ use towerblock_core::{BoxError, HasTenant, TenantId};
 use towerblock_shed::{BulkheadLayer, Limit, ShedLayer};
 
 const ROOM: usize = 1_000;
+const CALM: Duration = Duration::from_secs(3);
 const RUN: Duration = Duration::from_secs(10);
 /// 2,000 requests per second.
 const SLOTS: usize = 20;
@@ -275,14 +277,20 @@ impl Seen {
 }
 
 async fn beside(stack: Stack, times: f64) -> Result<Seen, BoxError> {
+    // The server has been running when the noisy one comes.
+    everyone(stack.clone(), 0.0, CALM).await?;
+    everyone(stack, times, RUN).await
+}
+
+async fn everyone(stack: Stack, times: f64, lasts: Duration) -> Result<Seen, BoxError> {
     let (mut seen, mut tasks) = (Seen::default(), JoinSet::new());
     for n in 0..50 {
         let ask = Ask::of(format!("quiet-{n}"))?;
-        tasks.spawn(asks(stack.clone(), ask, EACH, n));
+        tasks.spawn(asks(stack.clone(), ask, EACH, lasts));
     }
     let noisy = (times > 0.0).then(|| {
         let ask = Ask::of("noisy".to_owned()).expect("valid");
-        tokio::spawn(asks(stack, ask, EACH * times, 99))
+        tokio::spawn(asks(stack, ask, EACH * times, lasts))
     });
     for (took, refused) in tasks.join_all().await {
         seen.took.extend(took);
@@ -295,10 +303,11 @@ async fn beside(stack: Stack, times: f64) -> Result<Seen, BoxError> {
 }
 
 /// Asks so often a second on average, whether it is answered or not.
-async fn asks(stack: Stack, ask: Ask, rate: f64, seed: u64) -> (Vec<Duration>, usize) {
+async fn asks(stack: Stack, ask: Ask, rate: f64, lasts: Duration) -> (Vec<Duration>, usize) {
+    let seed = BuildHasherDefault::<DefaultHasher>::default().hash_one(ask.0.as_str());
     let (start, mut random, mut calls) = (Instant::now(), Random(seed), JoinSet::new());
     let mut due = start;
-    while due < start + RUN {
+    while due < start + lasts {
         sleep_until(due).await;
         let (svc, since) = (stack.clone(), due);
         calls.spawn(async move { svc.oneshot(ask).await.ok().map(|()| since.elapsed()) });

@@ -26,6 +26,12 @@ pin_project! {
     }
 }
 
+/// A response, and the permit, which may be held for longer.
+pub(crate) struct Answer<T> {
+    pub(crate) response: T,
+    pub(crate) permit: Option<Permit>,
+}
+
 impl<F> ResponseFuture<F> {
     pub(crate) const fn new(inner: F, permit: Permit) -> Self {
         let state = State::Admitted {
@@ -46,11 +52,10 @@ where
     F: Future<Output = Result<T, E>>,
     E: Into<BoxError>,
 {
-    /// The response, and the permit, which may be held for longer.
-    pub(crate) fn poll_held(
+    pub(crate) fn poll_answer(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(T, Option<Permit>), BoxError>> {
+    ) -> Poll<Result<Answer<T>, BoxError>> {
         match self.project().state.project() {
             StateProj::Admitted { inner, permit } => {
                 let result = ready!(inner.poll(cx));
@@ -60,7 +65,7 @@ where
                     permit.answered(result.is_ok());
                 }
                 let response = result.map_err(Into::into)?;
-                Poll::Ready(Ok((response, permit)))
+                Poll::Ready(Ok(Answer { response, permit }))
             }
             StateProj::Refused { rejected } => Poll::Ready(Err((*rejected).into())),
         }
@@ -75,7 +80,7 @@ where
     type Output = Result<T, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let held = ready!(self.poll_held(cx));
-        Poll::Ready(held.map(|(response, _)| response))
+        let answer = ready!(self.poll_answer(cx))?;
+        Poll::Ready(Ok(answer.response))
     }
 }

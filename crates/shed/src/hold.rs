@@ -84,7 +84,8 @@ where
     type Output = Result<Response<ShedBody<R>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (response, permit) = ready!(self.project().inner.poll_held(cx))?;
-        Poll::Ready(Ok(response.map(|body| ShedBody::new(body, permit))))
+        let answer = ready!(self.project().inner.poll_answer(cx))?;
+        let body = |body| ShedBody::new(body, answer.permit);
+        Poll::Ready(Ok(answer.response.map(body)))
     }
 }

@@ -21,7 +21,6 @@ impl Limit {
     }
 
     /// As many as do not make each other slow, found out from how long they take.
-    #[must_use]
     pub const fn adaptive() -> Adaptive {
         Adaptive {
             start: 20,

@@ -94,7 +94,8 @@ impl Outcome {
 
     pub(crate) fn p99(&mut self) -> Duration {
         self.took.sort_unstable();
-        self.took[self.took.len() * 99 / 100]
+        let p99 = self.took.get(self.took.len() * 99 / 100);
+        *p99.unwrap()
     }
 
     pub(crate) fn with(mut self, other: Self) -> Self {

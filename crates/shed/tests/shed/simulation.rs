@@ -22,30 +22,29 @@ fn twenty() -> Server {
     Server::new(20, 10 * MILLI)
 }
 
-/// What becomes of fifty tenants, and of a noisy one beside them.
-async fn fifty(layer: &ShedLayer, server: &Server, each: f64, noisy: f64) -> (Outcome, Outcome) {
-    let (svc, lasts) = (server.behind(layer), 20 * SECOND);
-    let noise = tokio::spawn(ask(
-        svc.clone(),
-        "noisy".to_owned(),
-        noisy.max(0.001),
-        lasts,
-    ));
-    let mut tasks = JoinSet::new();
-    for n in 0..50 {
-        tasks.spawn(ask(svc.clone(), format!("quiet-{n}"), each, lasts));
-    }
-    let quiet = tasks.join_all().await;
-    let quiet = quiet.into_iter().fold(Outcome::default(), Outcome::with);
-    (quiet, noise.await.unwrap())
+/// What becomes of fifty tenants, and of a noisy one that comes to them after a while.
+async fn fifty(layer: &ShedLayer, noisy: f64) -> (Outcome, Outcome) {
+    // 1,200 per second together.
+    let (svc, lasts) = (twenty().behind(layer), 20 * SECOND);
+    let quiet = async |lasts| {
+        let mut tasks = JoinSet::new();
+        for n in 0..50 {
+            tasks.spawn(ask(svc.clone(), format!("quiet-{n}"), 24.0, lasts));
+        }
+        let quiet = tasks.join_all().await;
+        quiet.into_iter().fold(Outcome::default(), Outcome::with)
+    };
+    quiet(5 * SECOND).await;
+    let noise = tokio::spawn(ask(svc.clone(), "noisy".to_owned(), noisy, lasts));
+    (quiet(lasts).await, noise.await.unwrap())
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_tenant_at_ten_times_does_not_hurt_fifty_others() {
     for limit in [Limit::fixed(n(40)), Limit::adaptive().start(n(40)).into()] {
-        let (mut solo, _) = fifty(&ShedLayer::new(limit), &twenty(), 24.0, 0.0).await;
+        let (mut solo, _) = fifty(&ShedLayer::new(limit), 0.01).await;
         let layer = ShedLayer::new(limit);
-        let (mut quiet, _) = fifty(&layer, &twenty(), 24.0, 240.0).await;
+        let (mut quiet, _) = fifty(&layer, 240.0).await;
         let refused = quiet.refused_percent();
         assert!(refused < 0.2, "{limit:?}: {refused} %");
         let (alone, beside) = (solo.p99(), quiet.p99());
@@ -57,9 +56,9 @@ async fn one_tenant_at_ten_times_does_not_hurt_fifty_others() {
 #[tokio::test(start_paused = true)]
 async fn one_tenant_at_a_hundred_times_is_the_one_that_is_refused() {
     for limit in [Limit::fixed(n(40)), Limit::adaptive().start(n(40)).into()] {
-        let (mut solo, _) = fifty(&ShedLayer::new(limit), &twenty(), 24.0, 0.0).await;
+        let (mut solo, _) = fifty(&ShedLayer::new(limit), 0.01).await;
         let layer = ShedLayer::new(limit);
-        let (mut quiet, noisy) = fifty(&layer, &twenty(), 24.0, 2_400.0).await;
+        let (mut quiet, noisy) = fifty(&layer, 2_400.0).await;
         let refused = quiet.refused_percent();
         assert!(refused < 3.5, "{limit:?}: {refused} %");
         assert!(noisy.refused_percent() > 60.0, "{limit:?}");
