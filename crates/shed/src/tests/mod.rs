@@ -2,4 +2,5 @@
 
 mod alarm;
 mod gradient;
+mod meter;
 mod window;
