@@ -68,14 +68,14 @@ async fn main() -> Result<(), BoxError> {
 
 async fn set_up(postgres: &Postgres) -> Result<(), BoxError> {
     let rows = "SELECT n, 'item ' || n FROM generate_series(1, 100) n";
-    let mut sql = format!(
+    let mut sql =
         "CREATE ROLE app; CREATE TABLE items (tenant_id bigint, id int PRIMARY KEY, name text);
          ALTER TABLE items ENABLE ROW LEVEL SECURITY; ALTER TABLE items FORCE ROW LEVEL SECURITY;
          CREATE POLICY tenant ON items USING (tenant_id =
              (SELECT nullif(current_setting('app.tenant_id', true), '')::bigint));
          GRANT ALL ON items TO app;
          INSERT INTO items SELECT n, n, 'item ' || n FROM generate_series(1, 100) n;"
-    );
+            .to_owned();
     for key in 1..=100 {
         let schema = SchemaName::from_key(key);
         sql += &format!(

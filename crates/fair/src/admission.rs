@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::limit::Shared;
+use crate::holders::{Holders, Part};
 use crate::sync::Arc;
 
 /// One slot of a [`FairLimit`](crate::FairLimit); dropping it gives the slot back.
@@ -8,24 +8,19 @@ use crate::sync::Arc;
 /// It may be moved anywhere: into a response future, a body, another task.
 #[must_use = "an unused slot is given back at once"]
 pub struct Admission {
-    shared: Arc<Shared>,
-    shard: usize,
-    holder: usize,
+    shared: Arc<Holders>,
+    part: Part,
 }
 
 impl Admission {
-    pub(crate) fn new(shared: Arc<Shared>, shard: usize, holder: usize) -> Self {
-        Self {
-            shared,
-            shard,
-            holder,
-        }
+    pub(crate) const fn new(shared: Arc<Holders>, part: Part) -> Self {
+        Self { shared, part }
     }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        self.shared.give_back(self.shard, self.holder);
+        self.shared.give_back(self.part);
     }
 }
 

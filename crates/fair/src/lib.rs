@@ -42,6 +42,7 @@
 mod acquire;
 mod admission;
 mod arena;
+mod holders;
 mod limit;
 mod list;
 mod pace;

@@ -16,6 +16,10 @@ impl Portions {
         Self { limit, soft }
     }
 
+    pub(crate) fn are_taken(self, total: usize) -> bool {
+        total >= self.limit
+    }
+
     /// Whether a tenant that holds so many may have one more, when `total` are in use, by
     /// tenants whose weights are `active` in sum, this one among them.
     ///
@@ -28,7 +32,7 @@ impl Portions {
         share: Share,
         active: u64,
     ) -> Result<(), Reason> {
-        if total >= self.limit {
+        if self.are_taken(total) {
             return Err(Reason::Overloaded);
         }
         if held >= share.cap() {

@@ -192,3 +192,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_must_go_through_is_in_nobody_s_part_and_goes_a_little_beyond_the_limit() {
+    let slots = limit(4).soft_percent(50);
+    let noisy = id("noisy");
+    let mut held: Vec<_> = (0..4).filter_map(|_| slots.admit(&noisy).ok()).collect();
+    assert_eq!(held.len(), 2);
+    held.extend((0..4).filter_map(|_| slots.admit_unshared(1).ok()));
+    assert_eq!((held.len(), slots.in_use(), slots.limit()), (5, 5, 4));
+    let refused = slots.admit_unshared(1).unwrap_err();
+    assert_eq!(refused.reason(), Reason::Overloaded);
+    // It counts towards the limit, for everyone.
+    let refused = slots.admit(&id("quiet")).unwrap_err();
+    assert_eq!(refused.reason(), Reason::Overloaded);
+    drop(held);
+    assert_eq!(slots.in_use(), 0);
+    assert!(slots.admit(&noisy).is_ok());
+}
+
+#[test]
+fn what_may_be_done_later_leaves_alone_what_is_above_the_soft_limit() {
+    let slots = limit(10).soft_percent(50);
+    let held: Vec<_> = (0..10)
+        .filter_map(|n| slots.admit_below_soft(&id(&format!("t{n}"))).ok())
+        .collect();
+    assert_eq!(held.len(), 5);
+    let refused = slots.admit_below_soft(&id("t0")).unwrap_err();
+    assert_eq!(refused.reason(), Reason::Overloaded);
+    assert!(slots.admit(&id("t0")).is_ok());
+}

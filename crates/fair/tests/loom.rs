@@ -14,6 +14,8 @@ mod acquire;
 mod admission;
 #[path = "../src/arena.rs"]
 mod arena;
+#[path = "../src/holders.rs"]
+mod holders;
 #[path = "../src/limit.rs"]
 mod limit;
 #[path = "../src/list.rs"]

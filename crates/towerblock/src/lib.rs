@@ -11,6 +11,7 @@
 //! | leave a failing dependency alone | `breaker` |
 //! | share something scarce among tenants | `fair` |
 //! | share connections so that no tenant takes all | `pool` |
+//! | bound the work in flight, and refuse who holds most of it | `shed` |
 //! | show a long list by pages | `page` |
 //! | read and write PostgreSQL in a tenant's name | `postgres` |
 //! | answer what layers and handlers refuse | `respond` |
@@ -32,6 +33,8 @@ pub use towerblock_pool as pool;
 pub use towerblock_postgres as postgres;
 #[cfg(feature = "respond")]
 pub use towerblock_respond as respond;
+#[cfg(feature = "shed")]
+pub use towerblock_shed as shed;
 #[cfg(feature = "tenant")]
 pub use towerblock_tenant as tenant;
 
@@ -58,6 +61,9 @@ pub mod docs {
 
     #[doc = include_str!("../docs/postgres.md")]
     pub mod postgres {}
+
+    #[doc = include_str!("../docs/shed.md")]
+    pub mod shed {}
 
     #[doc = include_str!("../docs/tenant.md")]
     pub mod tenant {}

@@ -166,7 +166,7 @@ async fn a_deadline_is_kept_and_one_that_cannot_be_is_refused_at_once() {
     let mut held = Some(held);
     for _ in 0..4 {
         let next = slots.acquire(&a);
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        sleep(Duration::from_millis(100)).await;
         drop(held.take());
         held = Some(next.await.unwrap());
     }
@@ -177,7 +177,7 @@ async fn a_deadline_is_kept_and_one_that_cannot_be_is_refused_at_once() {
     assert_eq!(refused.retry_after(), Some(Duration::from_millis(200)));
     assert_eq!(start.elapsed(), Duration::ZERO);
     let in_time = slots.acquire_before(&a, start + Duration::from_millis(201));
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    sleep(Duration::from_millis(100)).await;
     drop(held);
     drop(first.await.unwrap());
     let held = in_time.await.unwrap();
@@ -300,7 +300,7 @@ async fn who_waits_only_for_itself_is_told_so() {
     let mut held = Some(slots.acquire(&a).await.unwrap());
     for _ in 0..3 {
         let next = slots.acquire(&a);
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        sleep(Duration::from_secs(1)).await;
         drop(held.take());
         held = Some(next.await.unwrap());
     }
@@ -312,7 +312,7 @@ async fn who_waits_only_for_itself_is_told_so() {
     let refused = slots.try_acquire(&b).unwrap_err();
     assert_eq!(refused.retry_after(), Some(Duration::from_secs(12)));
     // Nothing came back for longer than usual.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    sleep(Duration::from_secs(3)).await;
     let refused = slots.try_acquire(&b).unwrap_err();
     assert_eq!(refused.retry_after(), Some(Duration::from_secs(36)));
 }
