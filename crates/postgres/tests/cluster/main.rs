@@ -1,6 +1,7 @@
 //! What a user of a cluster can rely on, on real servers.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test that cannot be set up should panic"
 )]
