@@ -150,6 +150,6 @@ async fn count_backends(url: String, most: Arc<AtomicUsize>, done: Arc<AtomicBoo
     while !done.load(Ordering::Relaxed) {
         let count: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
         most.fetch_max(usize::try_from(count).unwrap(), Ordering::Relaxed);
-        sleep(Duration::from_millis(1)).await;
+        sleep(Duration::from_millis(4)).await;
     }
 }

@@ -159,22 +159,7 @@ async fn each_write_over_a_line_that_breaks_is_done_or_not_as_its_answer_says() 
             told
         });
     }
-    let mut kind = 0;
-    while Instant::now() < end {
-        sleep(Duration::from_millis(37)).await;
-        kind += 1;
-        match kind % 3 {
-            0 => proxy.cut().await,
-            1 => proxy.reset().await,
-            _ => {
-                // The primary is not said to be away for it: its probe has more patience.
-                proxy.drop_bytes(Direction::ToClient);
-                sleep(Duration::from_millis(20)).await;
-                proxy.heal().await;
-                sleep(LIMIT).await;
-            }
-        }
-    }
+    break_often(&proxy, end).await;
     let told: Vec<_> = workers.join_all().await.into_iter().flatten().collect();
     let all = "SELECT coalesce(string_agg(n::text, ','), '') FROM t000000000001.done";
     let all = postgres.primary().sql(all).await.unwrap().unwrap();
@@ -207,4 +192,23 @@ async fn add(cluster: &Cluster, n: i64) -> Result<(), Error> {
     }
     let work = write.transaction("add", async |tx| tx.execute(sql, &[&n]).await);
     work.await.map(drop)
+}
+
+async fn break_often(proxy: &Proxy, end: Instant) {
+    let mut kind = 0;
+    while Instant::now() < end {
+        sleep(Duration::from_millis(37)).await;
+        kind += 1;
+        match kind % 3 {
+            0 => proxy.cut().await,
+            1 => proxy.reset().await,
+            _ => {
+                // The primary is not said to be away for it: its probe has more patience.
+                proxy.drop_bytes(Direction::ToClient);
+                sleep(Duration::from_millis(20)).await;
+                proxy.heal().await;
+                sleep(LIMIT).await;
+            }
+        }
+    }
 }

@@ -28,7 +28,7 @@ async fn warm(cluster: &Cluster, connections: usize) -> Vec<i32> {
     pids.into_iter().map(Result::unwrap).collect()
 }
 
-fn signal(name: &str, pid: impl ToString) {
+fn signal(name: &str, pid: i64) {
     let sent = Command::new("kill").args([name, &pid.to_string()]).status();
     assert!(sent.unwrap().success());
 }
@@ -43,7 +43,7 @@ async fn a_backend_that_hangs_is_left_out_and_nobody_else_notices() {
     let hung = *pids.iter().max().unwrap();
     // Idle for so long, each is tested before it is lent.
     sleep(Duration::from_millis(550)).await;
-    signal("-STOP", hung);
+    signal("-STOP", hung.into());
     let start = Instant::now();
     let served = join_all((0..4).map(|_| read(&cluster, SLOW))).await;
     let took = start.elapsed();
@@ -71,8 +71,8 @@ async fn a_backend_that_hangs_is_left_out_and_nobody_else_notices() {
             found.is_some()
         })
         .await;
-        let pid = found.unwrap();
-        signal("-STOP", &pid);
+        let pid: i64 = found.unwrap().parse().unwrap();
+        signal("-STOP", pid);
         let others = join_all((0..20).map(|_| read(&cluster, PID))).await;
         assert!(others.iter().all(Result::is_ok));
         pid
@@ -88,7 +88,7 @@ async fn a_backend_that_hangs_is_left_out_and_nobody_else_notices() {
             .all(Result::is_ok)
     );
     signal("-CONT", pid);
-    signal("-CONT", hung);
+    signal("-CONT", hung.into());
 }
 
 /// A server whose backend dies ends all others, and is not there for a while.
@@ -188,7 +188,7 @@ async fn a_server_that_is_stopped_and_started_is_used_again_soon_and_not_stormed
         warm(&cluster, 4).await;
         let before = relay.count();
         if immediate {
-            signal("-QUIT", server.pid().unwrap());
+            signal("-QUIT", server.pid().unwrap().into());
         } else {
             server.stop().await.unwrap();
         }
