@@ -232,12 +232,17 @@ async fn reads_go_on_and_writes_are_refused_at_once_while_a_server_is_away() {
     let (reads, writes): (Vec<_>, Vec<_>) = seen.into_iter().partition(|one| one.is_read);
     let failed = reads.iter().find(|one| !one.is_done());
     assert!(failed.is_none(), "of {} reads: {failed:?}", reads.len());
-    // Killed in the middle of it, nobody knows whether the one that must not be done twice was.
+    // Under way when the primary went, nobody knows whether one that must not be done twice was
+    // done: at most one of each client, each time.
     let wrong = writes
         .iter()
         .filter(|one| !one.is_done() && !one.is_refused);
     let wrong: Vec<_> = wrong.map(|one| (one.status, &one.body)).collect();
-    assert!(wrong.len() <= 1, "of {} writes: {wrong:?}", writes.len());
+    assert!(
+        wrong.len() <= 2 * WRITERS,
+        "of {} writes: {wrong:?}",
+        writes.len()
+    );
     println!(
         "{} reads, none failed, 99 % within {:?}; {} writes, unknown: {}",
         reads.len(),
