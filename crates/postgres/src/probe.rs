@@ -16,6 +16,10 @@ const EVERY: Duration = Duration::from_millis(200);
 /// This and [`EVERY`] are less than a second: by then a server that hangs is known to.
 const TIMEOUT: Duration = Duration::from_millis(700);
 
+/// A server that has no connection for it is not asked again and again whether a pooler lies in
+/// between.
+const EXAMINATIONS: u32 = 5;
+
 /// Any user may ask this. A standby says which timeline it receives where it may; otherwise
 /// that of its last checkpoint, which is older if anything.
 const QUESTION: &str = "SELECT pg_is_in_recovery(),
@@ -44,7 +48,7 @@ pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) +
     // Why it was away when that was last said.
     let mut reason = String::new();
     let mut timeline = 0;
-    let mut is_examined = false;
+    let mut examinations = EXAMINATIONS;
     loop {
         // Cancel safety: dropped with its connection, which closes it.
         let why = match timeout(TIMEOUT, server.connect()).await {
@@ -63,7 +67,10 @@ pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) +
                         server.role.set(sighting.role);
                         told(Some(sighting));
                         // Cancel safety: asked again for the next connection.
-                        is_examined = is_examined || examine(&server, &wire.client).await;
+                        if examinations > 0 {
+                            let is_done = examine(&server, &wire.client).await;
+                            examinations = if is_done { 0 } else { examinations - 1 };
+                        }
                     }
                     Ok(Err(error)) => break described(&error),
                     Err(late) => break late.to_string(),

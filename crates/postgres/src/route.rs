@@ -12,6 +12,7 @@ use crate::choice::{Choice, Demand, choose};
 use crate::cluster::Nodes;
 use crate::lsn::{Lsn, Position};
 use crate::node::Node;
+use crate::server::Role;
 use crate::standing::{Candidate, Health};
 
 /// Where one attempt goes.
@@ -27,6 +28,10 @@ impl Nodes {
     /// timeline, for the others were left behind.
     pub(crate) fn primary(&self) -> &Node {
         let now = Instant::now();
+        // Who answers before it has answered may be one of another cluster, or left behind.
+        if self.first.server.role.get() == Role::Unknown && !self.first.is_away(now) {
+            return &self.first;
+        }
         let newest = self
             .iter()
             .filter(|node| node.takes_writes())

@@ -178,8 +178,9 @@ async fn a_server_without_room_says_so_and_is_not_stormed() {
     let all = Binding::shared();
     let one = first.read(&all).query("one", "SELECT 1", &[]).await;
     assert_eq!(one.unwrap().len(), 1);
+    let both = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'crowd'";
     until(Duration::from_secs(2), async || {
-        first.servers()[0].is_primary.is_some()
+        number(postgres.primary(), both).await == 2
     })
     .await;
     let second = crowd(4);
