@@ -12,7 +12,6 @@ use crate::choice::{Choice, Demand, choose};
 use crate::cluster::Nodes;
 use crate::lsn::{Lsn, Position};
 use crate::node::Node;
-use crate::server::Role;
 use crate::standing::{Candidate, Health};
 
 /// Where one attempt goes.
@@ -29,7 +28,7 @@ impl Nodes {
     pub(crate) fn primary(&self) -> &Node {
         let now = Instant::now();
         // Who answers before it has answered may be one of another cluster, or left behind.
-        if self.first.server.role.get() == Role::Unknown && !self.first.is_away(now) {
+        if self.first.position(now).is_none() && !self.first.is_away(now) {
             return &self.first;
         }
         let newest = self
