@@ -18,8 +18,9 @@
 //! # drop(orders);
 //!
 //! // The tenant's tables cannot be named without the tenant.
-//! let nobody = cluster.read(&Binding::shared());
-//! assert!(nobody.query("orders.list", sql, &[&7_i64]).await.is_err());
+//! let nobody = Binding::shared();
+//! let foreign = cluster.read(&nobody).query("orders.list", sql, &[&7_i64]);
+//! assert!(foreign.await.is_err());
 //! # Ok(())
 //! # }
 //! ```
