@@ -26,7 +26,7 @@ fn every_request_of_a_subject_allocates_alike() {
         assert!(three < six, "{}", subject.name);
         // What an observation is kept in grows by a block now and then.
         let apart = (six - three).abs_diff(nine - six);
-        assert!(apart <= 4, "{}: {three} {six} {nine}", subject.name);
+        assert!(apart <= 8, "{}: {three} {six} {nine}", subject.name);
     }
 }
 
