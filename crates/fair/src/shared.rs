@@ -32,6 +32,7 @@ impl Shared {
         }
     }
 
+    #[inline]
     pub(crate) fn give_back(&self, taken: Taken) {
         self.settle(|turns| {
             let now = turns.is_waited_for().then(Instant::now);
@@ -75,6 +76,7 @@ impl Shared {
         }
     }
 
+    #[inline]
     pub(crate) fn share_of(&self, tenant: &TenantId) -> Share {
         self.share_of
             .get()
@@ -82,18 +84,21 @@ impl Shared {
     }
 
     /// Changes something, and hands out what is free then.
+    #[inline]
     pub(crate) fn settle(&self, change: impl FnOnce(&mut Turns<Option<Waker>>)) -> Wakes {
         let mut turns = self.turns();
         change(&mut turns);
         handed_out(&mut turns)
     }
 
+    #[inline]
     pub(crate) fn turns(&self) -> MutexGuard<'_, Turns<Option<Waker>>> {
         // No user code runs under this lock, so what a panic left is still whole.
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+#[inline]
 pub(crate) fn handed_out(turns: &mut Turns<Option<Waker>>) -> Wakes {
     let mut wakes = Wakes::default();
     while let Some(called) = turns.next() {
