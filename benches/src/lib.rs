@@ -8,8 +8,10 @@
 //! }
 //! ```
 
+mod callgrind;
 mod subjects;
 mod wire;
 
+pub use self::callgrind::Callgrind;
 pub use self::subjects::{SUBJECTS, Subject, ordinary};
 pub use self::wire::Client;

@@ -102,9 +102,9 @@ impl Circuit {
     /// [`Reason::CircuitOpen`], with the time until the next probe unless somebody has forced
     /// the circuit open.
     #[inline]
-    pub fn try_acquire(&self) -> Result<Permit, Rejected> {
+    pub fn try_acquire(&self) -> Result<Permit<'_>, Rejected> {
         let ticket = self.admit(self.shared.times_abandoned)?;
-        Ok(Permit::new(self.clone(), ticket))
+        Ok(Permit::new(self, ticket))
     }
 
     /// What it does now. Open is also what a circuit says that would let the next call through

@@ -4,7 +4,8 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use towerblock_core::{BoxError, Rejected};
 
-use crate::{Classify, Permit};
+use crate::permit::Pass;
+use crate::{Circuit, Classify};
 
 pin_project! {
     /// Response future of [`Breaker`](crate::Breaker).
@@ -21,13 +22,13 @@ pin_project! {
     #[project = StateProj]
     enum State<F, C> {
         // The permit reports when the response is ready, or this future is dropped.
-        Called { #[pin] inner: F, permit: Option<Permit>, classify: C },
+        Called { #[pin] inner: F, permit: Option<Pass<Circuit>>, classify: C },
         Refused { rejected: Rejected },
     }
 }
 
 impl<F, C> ResponseFuture<F, C> {
-    pub(crate) const fn called(inner: F, permit: Permit, classify: C) -> Self {
+    pub(crate) const fn called(inner: F, permit: Pass<Circuit>, classify: C) -> Self {
         let state = State::Called {
             inner,
             permit: Some(permit),

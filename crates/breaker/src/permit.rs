@@ -1,3 +1,5 @@
+use std::borrow::Borrow;
+
 use tokio::time::Instant;
 
 use crate::circuit::Ticket;
@@ -11,15 +13,12 @@ use crate::{Circuit, Verdict};
 /// [`Policy::abandoned_after`](crate::Policy::abandoned_after) it has failed. A panic is a failure.
 #[derive(Debug)]
 #[must_use = "dropping it says that the call was given up"]
-pub struct Permit {
-    circuit: Circuit,
-    ticket: Option<Ticket>,
-}
+pub struct Permit<'a>(Pass<&'a Circuit>);
 
-impl Permit {
-    pub(crate) const fn new(circuit: Circuit, ticket: Ticket) -> Self {
-        let ticket = Some(ticket);
-        Self { circuit, ticket }
+impl<'a> Permit<'a> {
+    #[inline]
+    pub(crate) const fn new(circuit: &'a Circuit, ticket: Ticket) -> Self {
+        Self(Pass::new(circuit, ticket))
     }
 
     /// The dependency did its job; too late, where the policy knows slow calls.
@@ -40,9 +39,29 @@ impl Permit {
 
     /// Tells what became of the call.
     #[inline]
-    pub fn finish(mut self, verdict: Verdict) {
+    pub fn finish(self, verdict: Verdict) {
+        self.0.finish(verdict);
+    }
+}
+
+/// A ticket that reports, to a circuit that is lent to it or shared with it.
+#[derive(Debug)]
+pub(crate) struct Pass<C: Borrow<Circuit>> {
+    circuit: C,
+    ticket: Option<Ticket>,
+}
+
+impl<C: Borrow<Circuit>> Pass<C> {
+    #[inline]
+    pub(crate) const fn new(circuit: C, ticket: Ticket) -> Self {
+        let ticket = Some(ticket);
+        Self { circuit, ticket }
+    }
+
+    #[inline]
+    pub(crate) fn finish(mut self, verdict: Verdict) {
         if let Some(ticket) = self.ticket.take() {
-            self.circuit.finish(ticket, Outcome::Told(verdict));
+            self.circuit.borrow().finish(ticket, Outcome::Told(verdict));
         }
     }
 
@@ -51,17 +70,17 @@ impl Permit {
         let Some(ticket) = &mut self.ticket else {
             return;
         };
-        if ticket.since.is_none() && self.circuit.times_abandoned() {
+        if ticket.since.is_none() && self.circuit.borrow().times_abandoned() {
             ticket.since = Some(Instant::now());
         }
     }
 }
 
-impl Drop for Permit {
+impl<C: Borrow<Circuit>> Drop for Pass<C> {
     #[inline]
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            self.circuit.finish(ticket, Outcome::dropped());
+            self.circuit.borrow().finish(ticket, Outcome::dropped());
         }
     }
 }

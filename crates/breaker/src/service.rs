@@ -3,7 +3,8 @@ use std::task::{Context, Poll, ready};
 use tower_service::Service;
 use towerblock_core::{BoxError, Rejected};
 
-use crate::{Circuit, Classify, Errors, Permit, ResponseFuture};
+use crate::permit::Pass;
+use crate::{Circuit, Classify, Errors, ResponseFuture};
 
 /// Calls the inner service while the circuit allows it.
 ///
@@ -82,7 +83,7 @@ where
         }
         match self.circuit.admit(false) {
             Ok(ticket) => {
-                let permit = Permit::new(self.circuit.clone(), ticket);
+                let permit = Pass::new(self.circuit.clone(), ticket);
                 self.readiness = Readiness::Unknown;
                 ResponseFuture::called(self.inner.call(req), permit, self.classify.clone())
             }

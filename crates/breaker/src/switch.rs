@@ -135,7 +135,7 @@ impl Switch {
     #[inline]
     pub(crate) fn pass(&self, policy: &Policy, generation: u32) -> bool {
         let word = self.word();
-        let is_closed = word.state() == State::Closed && word.generation() == generation;
+        let is_closed = word.is_closed_in(generation);
         if is_closed {
             let tag = tag(generation);
             if let Some(samples) = &self.samples {

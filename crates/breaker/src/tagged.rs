@@ -30,8 +30,15 @@ impl Tagged {
         }
     }
 
+    /// Whether any of these bits is set, whatever the time is.
+    #[inline]
+    pub(crate) fn has(&self, bits: u32) -> bool {
+        value(self.0.load(Ordering::Acquire)) & bits != 0
+    }
+
     /// Changes the number at that time, and says what it was before; nothing when a later time
     /// has begun.
+    #[inline]
     pub(crate) fn update(&self, tag: u64, change: impl Fn(u32) -> u32) -> Option<u32> {
         let tag = tag & TAG;
         let mut word = self.0.load(Ordering::Acquire);
@@ -65,6 +72,7 @@ impl Tagged {
     }
 }
 
+#[inline]
 fn value(word: u64) -> u32 {
     (word & VALUE) as u32
 }

@@ -136,6 +136,7 @@ pub(crate) enum Samples {
 }
 
 impl Samples {
+    #[inline]
     pub(crate) fn record(&self, tag: u64, now: u64, failed: bool, slow: bool) {
         match self {
             Self::Calls(ring) => ring.record(tag, failed, slow),

@@ -89,6 +89,12 @@ impl Word {
         (self.0 >> GENERATION) as u32 & LAST_GENERATION
     }
 
+    /// Whether it is closed, and of that generation; both in one comparison.
+    #[inline]
+    pub(crate) const fn is_closed_in(self, generation: u32) -> bool {
+        self.0 >> GENERATION == (Self::new(State::Closed, generation, 0).0 >> GENERATION)
+    }
+
     /// How often it has opened without getting well in between.
     pub(crate) const fn level(self) -> u8 {
         (self.0 >> LEVEL) as u8 & HIGHEST_LEVEL

@@ -416,6 +416,6 @@ fn auto_traits() {
     shareable::<Circuit>();
     shareable::<Circuits<u64>>();
     sendable::<ResponseFuture<std::future::Ready<()>, ()>>();
-    sendable::<towerblock_breaker::Permit>();
+    sendable::<towerblock_breaker::Permit<'_>>();
     sendable::<towerblock_breaker::KeyedPermit<'static, u64>>();
 }

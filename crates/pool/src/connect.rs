@@ -13,6 +13,26 @@ use crate::kept::Kept;
 use crate::live::Attempt;
 use crate::parts::Parts;
 
+/// How connections are opened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Connects {
+    /// An attempt that takes longer has failed. Default: 5 s.
+    pub timeout: Duration,
+    /// So many attempts at one time; none counts as one. More fill a cold pool faster, and open
+    /// more connections for a burst than it needs. Default: 2.
+    pub at_once: usize,
+}
+
+impl Default for Connects {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            at_once: 2,
+        }
+    }
+}
+
 /// How often idle connections are looked at.
 const UPKEEP: Duration = Duration::from_secs(1);
 /// Between two attempts that failed: doubled each time, up to the longest.
@@ -51,7 +71,7 @@ async fn open<M: ManageConnection>(parts: Arc<Parts<M>>, mut attempt: Attempt) {
     let mut pause = FIRST_PAUSE;
     loop {
         let connecting = parts.manager.connect();
-        let outcome = match timeout(parts.settings.connect_timeout, connecting).await {
+        let outcome = match timeout(parts.settings.connects.timeout, connecting).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(format!("{error:?}")),
             Err(late) => Err(late.to_string()),

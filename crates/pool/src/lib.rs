@@ -77,6 +77,7 @@ mod stats;
 pub use bb8;
 
 pub use self::aging::{Aging, Validation};
+pub use self::connect::Connects;
 pub use self::error::PoolError;
 pub use self::holder::Held;
 pub use self::pool::Pool;

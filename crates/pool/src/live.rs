@@ -42,7 +42,7 @@ impl Live {
             growth: Mutex::new(Growth {
                 size: size.get(),
                 min_idle: settings.min_idle,
-                at_once: settings.connects_at_once,
+                at_once: settings.connects.at_once.max(1),
                 open: 0,
                 connecting: 0,
             }),

@@ -1,13 +1,12 @@
 use std::time::Duration;
 
-use crate::{Aging, Validation};
+use crate::{Aging, Connects, Validation};
 
 /// How a [`Pool`](crate::Pool) opens, tests and closes its connections.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Settings {
     pub(crate) acquire_timeout: Duration,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) connects_at_once: usize,
+    pub(crate) connects: Connects,
     pub(crate) min_idle: usize,
     pub(crate) validation: Validation,
     pub(crate) aging: Aging,
@@ -22,18 +21,10 @@ impl Settings {
         self
     }
 
-    /// An attempt to connect that takes longer has failed. Default: 5 s.
+    /// How connections are opened. Default: two at a time, for 5 s at most.
     #[must_use]
-    pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
-        self
-    }
-
-    /// Attempts to connect at one time, at least 1. More fill a cold pool faster, and open
-    /// more connections for a burst than it needs. Default: 2.
-    #[must_use]
-    pub const fn connects_at_once(mut self, attempts: usize) -> Self {
-        self.connects_at_once = if attempts == 0 { 1 } else { attempts };
+    pub const fn connects(mut self, connects: Connects) -> Self {
+        self.connects = connects;
         self
     }
 
@@ -73,8 +64,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             acquire_timeout: Duration::from_secs(2),
-            connect_timeout: Duration::from_secs(5),
-            connects_at_once: 2,
+            connects: Connects::default(),
             min_idle: 0,
             validation: Validation::default(),
             aging: Aging::default(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use towerblock_core::TenantId;
-use towerblock_pool::{Pool, PoolError};
+use towerblock_pool::{Connects, Pool, PoolError};
 
 use crate::fault::Fault;
 use crate::loan::{Cleaners, Loan};
@@ -47,9 +47,11 @@ impl Node {
             _ => format!("replica-{}", number - 1).into(),
         };
         let server = Arc::new(Server::new(name, target, settings.limits.statement()));
+        let mut connects = Connects::default();
+        connects.timeout = settings.limits.connect;
         let of_pool = towerblock_pool::Settings::default()
             .acquire_timeout(settings.limits.acquire)
-            .connect_timeout(settings.limits.connect)
+            .connects(connects)
             .min_idle(settings.min_idle)
             .prefer_own(LOOKS);
         let manager = Manager::new(Arc::clone(&server), settings.keeps);

@@ -6,16 +6,14 @@
 )]
 
 mod allocations;
-mod callgrind;
 mod table;
 
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
-use towerblock_benches::{SUBJECTS, Subject};
+use towerblock_benches::{Callgrind, SUBJECTS, Subject};
 
-use crate::callgrind::Callgrind;
 use crate::table::Row;
 
 const USAGE: &str = "\
@@ -66,12 +64,14 @@ fn measure() -> Result<String, Box<dyn Error>> {
     let mut rows = Vec::new();
     for subject in SUBJECTS {
         eprintln!("measuring {}", subject.name);
+        let instructions = |requests: u32| {
+            let requests = requests.to_string();
+            let args = ["--subject", subject.name, "--requests", &requests];
+            callgrind.instructions("towerblock_benches::wire::exchange", &args)
+        };
         rows.push(Row {
             name: subject.name,
-            instructions: [
-                per_request(|requests| callgrind.instructions(*subject, requests))?,
-                per_request(|requests| callgrind.instructions(*subject, requests))?,
-            ],
+            instructions: [per_request(instructions)?, per_request(instructions)?],
             allocations: per_request(|requests| Ok(allocations::count(*subject, requests)?.0))?,
             bytes: per_request(|requests| Ok(allocations::count(*subject, requests)?.1))?,
         });

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 use towerblock_core::Reason;
-use towerblock_pool::Settings;
+use towerblock_pool::{Connects, Settings};
 use towerblock_testkit::poll_times;
 
 use crate::stub::Stub;
@@ -104,7 +104,9 @@ async fn a_server_that_refuses_more_leaves_those_it_took_to_all_in_turn() {
 async fn a_server_that_hangs_is_given_up_after_the_time_that_was_set() {
     let stub = Stub::default();
     stub.state.hangs.store(true, Ordering::SeqCst);
-    let settings = Settings::default().connect_timeout(300 * MILLI);
+    let mut connects = Connects::default();
+    connects.timeout = 300 * MILLI;
+    let settings = Settings::default().connects(connects);
     let pool = pool(&stub, 2, settings);
     let acme = tenant("acme");
     let error = pool.get(&acme).await.unwrap_err();
@@ -242,9 +244,9 @@ async fn a_stall_an_hour_ago_refuses_nobody() {
 #[tokio::test(start_paused = true)]
 async fn no_time_that_can_be_set_panics() {
     for time in [Duration::ZERO, Duration::MAX] {
-        let settings = Settings::default()
-            .acquire_timeout(time)
-            .connect_timeout(time);
+        let mut connects = Connects::default();
+        connects.timeout = time;
+        let settings = Settings::default().acquire_timeout(time).connects(connects);
         let mut validation = towerblock_pool::Validation::default();
         (validation.bypass, validation.timeout) = (time, time);
         let pool = pool(&Stub::default(), 1, settings.validation(validation));

@@ -3,17 +3,20 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use towerblock_benches::Subject;
-
 /// Valgrind, and a folder for what it writes.
 #[derive(Debug)]
-pub(crate) struct Callgrind {
+pub struct Callgrind {
     version: String,
     folder: PathBuf,
 }
 
 impl Callgrind {
-    pub(crate) fn find() -> Result<Self, Box<dyn Error>> {
+    /// Looks for it on the `PATH`.
+    ///
+    /// # Errors
+    ///
+    /// That there is none, and how to get it.
+    pub fn find() -> Result<Self, Box<dyn Error>> {
         let version = Command::new("valgrind").arg("--version").output();
         let Ok(version) = version else {
             return Err(
@@ -28,25 +31,27 @@ impl Callgrind {
         Ok(Self { version, folder })
     }
 
-    pub(crate) fn version(&self) -> &str {
+    /// As it calls itself.
+    #[must_use]
+    pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// The instructions of this program answering `requests` as `subject`.
-    pub(crate) fn instructions(
-        &self,
-        subject: Subject,
-        requests: u32,
-    ) -> Result<u64, Box<dyn Error>> {
+    /// The instructions of this program, run with these arguments, inside of the function of
+    /// that name.
+    ///
+    /// # Errors
+    ///
+    /// What valgrind said.
+    pub fn instructions(&self, function: &str, args: &[&str]) -> Result<u64, Box<dyn Error>> {
         let out = self.folder.join("callgrind.out");
         let status = Command::new("valgrind")
             .args(["--quiet", "--tool=callgrind"])
             // Not what happens before: clocks are calibrated until they agree.
-            .arg("--toggle-collect=towerblock_benches::wire::exchange")
+            .arg(format!("--toggle-collect={function}"))
             .arg(format!("--callgrind-out-file={}", out.display()))
             .arg(std::env::current_exe()?)
-            .args(["--subject", subject.name])
-            .args(["--requests", &requests.to_string()])
+            .args(args)
             .stdin(Stdio::null())
             .status()?;
         if !status.success() {
