@@ -69,6 +69,8 @@ mod leader;
 mod loaded;
 mod memory;
 mod policy;
+#[cfg(feature = "redis")]
+mod remote;
 mod ring;
 mod settings;
 mod shared;

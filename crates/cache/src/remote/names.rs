@@ -1,0 +1,142 @@
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+use towerblock_core::TenantId;
+
+/// A longer key is known by its hash.
+const LONGEST: usize = 200;
+
+/// What things are called in Redis: `<namespace>:1:{<tenant>}:…`, where 1 is the version of the
+/// layout. No tenant id and no key can spell a name of another's: whatever is not a letter, a
+/// digit, `_` or `-` is written as `%` and two hexadecimal digits.
+#[derive(Debug)]
+pub(crate) struct Names {
+    prefix: String,
+}
+
+/// The keys of one entry.
+#[derive(Clone, Debug)]
+pub(crate) struct EntryNames {
+    pub(crate) entry: String,
+    pub(crate) lease: String,
+}
+
+/// The keys of one tenant, or of what is no tenant's.
+#[derive(Clone, Debug)]
+pub(crate) struct TenantNames {
+    /// Its generation, and that of its tags.
+    pub(crate) marks: String,
+    /// What a tag's version is called, up to the tag.
+    pub(crate) tags: String,
+}
+
+impl Names {
+    pub(crate) fn new(namespace: &str) -> Self {
+        let prefix = format!("{namespace}:1:");
+        Self { prefix }
+    }
+
+    /// The generation of all there is.
+    pub(crate) fn generation(&self) -> String {
+        format!("{}g", self.prefix)
+    }
+
+    pub(crate) fn bus(&self) -> String {
+        format!("{}bus", self.prefix)
+    }
+
+    pub(crate) fn epoch(&self) -> String {
+        format!("{}epoch", self.prefix)
+    }
+
+    /// Nobody's is what no tenant's id is written as.
+    pub(crate) fn tenant(&self, tenant: Option<&TenantId>) -> TenantNames {
+        let mut marks = self.scope(tenant);
+        let tags = format!("{marks}t:");
+        marks.push('m');
+        TenantNames { marks, tags }
+    }
+
+    pub(crate) fn entry(&self, tenant: Option<&TenantId>, cache: &str, key: &[u8]) -> EntryNames {
+        let scope = self.scope(tenant);
+        let mut rest = format!("{cache}:");
+        if key.len() > LONGEST {
+            // Not a percent sign, which begins what is escaped.
+            rest.push('~');
+            for byte in Sha256::digest(key) {
+                let _ = write!(rest, "{byte:02x}");
+            }
+        } else {
+            escape(&mut rest, key);
+        }
+        EntryNames {
+            entry: format!("{scope}e:{rest}"),
+            lease: format!("{scope}l:{rest}"),
+        }
+    }
+
+    fn scope(&self, tenant: Option<&TenantId>) -> String {
+        let mut scope = self.prefix.clone();
+        scope.push('{');
+        match tenant {
+            Some(tenant) => escape(&mut scope, tenant.as_str().as_bytes()),
+            None => scope.push('~'),
+        }
+        scope.push_str("}:");
+        scope
+    }
+}
+
+fn escape(name: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => name.push(char::from(*byte)),
+            // Writing into a string does not fail.
+            _ => drop(write!(name, "%{byte:02X}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use towerblock_core::TenantId;
+
+    use super::Names;
+
+    #[test]
+    fn names_are_those_of_the_documented_layout() {
+        let names = Names::new("shop");
+        let acme = TenantId::new("acme").unwrap();
+        let entry = names.entry(Some(&acme), "plugin", b"a:b\x00");
+        assert_eq!(entry.entry, "shop:1:{acme}:e:plugin:a%3Ab%00");
+        assert_eq!(entry.lease, "shop:1:{acme}:l:plugin:a%3Ab%00");
+        let of_tenant = names.tenant(Some(&acme));
+        assert_eq!(of_tenant.marks, "shop:1:{acme}:m");
+        assert_eq!(of_tenant.tags, "shop:1:{acme}:t:");
+        assert_eq!(names.tenant(None).marks, "shop:1:{~}:m");
+        assert_eq!(names.generation(), "shop:1:g");
+        let long = names.entry(Some(&acme), "plugin", &[b'k'; 201]).entry;
+        assert_eq!(long.len(), "shop:1:{acme}:e:plugin:~".len() + 64);
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_keys_share_a_name(
+            a in proptest::collection::vec(any::<u8>(), 0..220),
+            b in proptest::collection::vec(any::<u8>(), 0..220),
+            tenants in ("[a-z0-9:{}*%~.-]{1,20}", "[a-z0-9:{}*%~.-]{1,20}"),
+        ) {
+            let names = Names::new("n");
+            let (Ok(one), Ok(other)) = (TenantId::new(tenants.0), TenantId::new(tenants.1)) else {
+                return Ok(());
+            };
+            let name = |tenant, key: &[u8]| names.entry(tenant, "c", key).entry;
+            prop_assert_eq!(name(Some(&one), &a) == name(Some(&one), &b), a == b);
+            prop_assert_eq!(name(Some(&one), &a) == name(Some(&other), &a), one == other);
+            prop_assert_ne!(name(None, &a), name(Some(&one), &a));
+            let marks = [names.tenant(Some(&one)).marks, names.tenant(Some(&other)).marks];
+            prop_assert_eq!(marks[0] == marks[1], one == other);
+        }
+    }
+}
