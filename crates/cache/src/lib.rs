@@ -76,6 +76,7 @@ mod shared_cache;
 mod store;
 mod tenant;
 mod tenants;
+mod timeouts;
 mod weight;
 
 pub use self::{
@@ -88,7 +89,8 @@ pub use self::{
     invalidation::Invalidation,
     key::{Key, KeyBuf},
     loaded::Loaded,
-    policy::{Policy, Timeouts},
+    policy::Policy,
     settings::{Loads, Settings},
     shared_cache::SharedCache,
+    timeouts::Timeouts,
 };
