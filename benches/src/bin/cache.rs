@@ -24,8 +24,8 @@ use tokio::time::{Instant, sleep};
 use towerblock_cache::{Cache, Hub, Policy, Settings};
 use towerblock_core::{BoxError, Stats, TenantId, Value};
 
-const ROUNDS: usize = 15;
-const GETS: usize = 400_000;
+const ROUNDS: usize = 7;
+const GETS: usize = 100_000;
 const POLICY: Policy = Policy::ttl(Duration::from_secs(86_400));
 const LOADED: &str = "a value of 64 bytes, more or less: that is what is often cached.";
 
