@@ -1,5 +1,4 @@
 //! What a hit asks of the allocator, which this binary counts: nothing.
-#![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::convert::Infallible;
 use std::time::Duration;
