@@ -48,7 +48,7 @@ impl<V: Cacheable> Leader<V> {
     pub(crate) fn depart(self, loader: Loader<V>) {
         // Somebody may have landed between this caller's look and its boarding.
         let now = self.store.hub.clock.now();
-        match self.store.look(self.place.borrowed(), now) {
+        match self.store.look_again(self.place.borrowed(), now) {
             Look::Fresh(entry) => return self.end(Landed::Found(entry)),
             Look::Absent => return self.end(Landed::Absent),
             Look::Failed(error) => return self.end(Landed::Failed(error)),
@@ -130,7 +130,7 @@ impl<V: Cacheable> Leader<V> {
     /// Notes when to try again.
     fn remember(&self, error: &Error) {
         let store = &self.store;
-        let Some(known) = store.hub.memory.find(self.place.borrowed()) else {
+        let Some(known) = store.hub.memory.find_known(self.place.borrowed()) else {
             return self.remember_alone(error, 1);
         };
         let (valid, failures) = (known.meta().is_valid(), known.meta().failures());
