@@ -17,9 +17,11 @@ pub struct GetOrLoad<V> {
 enum State<V> {
     Ready(Result<Option<Hit<V>>, Error>),
     // Boxed: a hit should not carry the room of a miss.
-    Loads(Pin<Box<dyn Future<Output = Result<Option<Hit<V>>, Error>> + Send>>),
+    Loads(Pin<Box<Load<V>>>),
     Done,
 }
+
+type Load<V> = dyn Future<Output = Result<Option<Hit<V>>, Error>> + Send;
 
 impl<V> GetOrLoad<V> {
     #[inline]

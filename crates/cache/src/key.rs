@@ -214,7 +214,28 @@ impl Equivalent<Place> for PlaceRef<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::KeyBuf;
+    use towerblock_core::TenantId;
+
+    use super::{KeyBuf, Place};
+
+    /// As if all had the same hash.
+    #[test]
+    fn places_with_one_hash_are_told_apart_by_each_of_their_parts() {
+        let place = |tenant: &str, cache, key: &str| Place {
+            tenant: TenantId::new(tenant.to_owned()).unwrap(),
+            cache,
+            key: key.as_bytes().into(),
+        };
+        let here = place("acme", 1, "k");
+        assert!(here.borrowed().is(&place("acme", 1, "k")));
+        for other in [
+            place("globex", 1, "k"),
+            place("acme", 2, "k"),
+            place("acme", 1, "K"),
+        ] {
+            assert!(!here.borrowed().is(&other) && here != other, "{other:?}");
+        }
+    }
 
     #[test]
     fn parts_do_not_run_into_each_other() {

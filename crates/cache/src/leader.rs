@@ -48,7 +48,7 @@ impl<V: Cacheable> Leader<V> {
     pub(crate) fn depart(self, loader: Loader<V>) {
         // Somebody may have landed between this caller's look and its boarding.
         let now = self.store.hub.clock.now();
-        match self.store.look(self.place.borrowed(), now) {
+        match self.store.look_again(self.place.borrowed(), now) {
             Look::Fresh(entry) => return self.end(Landed::Found(entry)),
             Look::Absent => return self.end(Landed::Absent),
             Look::Failed(error) => return self.end(Landed::Failed(error)),
@@ -100,7 +100,7 @@ impl<V: Cacheable> Leader<V> {
         let tenant = Arc::clone(&self.tenant);
         let since = self.flight.since();
         let (slot, landed) = self.store.entry(tenant, &self.place, since, loaded);
-        if !self.keep(slot) {
+        if !self.keep(&slot) {
             self.store.hub.counters.overtaken.add();
         }
         self.end(landed);
@@ -112,17 +112,17 @@ impl<V: Cacheable> Leader<V> {
     }
 
     /// Puts an entry into memory, and lands; nothing, if it was overtaken by an invalidation.
-    fn keep(&self, slot: Arc<dyn Slot>) -> bool {
+    fn keep(&self, slot: &Arc<dyn Slot>) -> bool {
         let (hub, flights) = (&self.store.hub, &self.store.flights);
         if !flights.is_attached(&self.place, &self.flight) {
             return false;
         }
         // It is not served until it is live, and it becomes that in the instant in which the
         // load is known not to be detached. Whoever detaches it later removes the entry.
-        hub.put(&self.place, Arc::clone(&slot));
+        hub.put(&self.place, Arc::clone(slot));
         let landed = flights.land(&self.place, &self.flight, || slot.meta().go_live());
         if !landed {
-            hub.memory.remove_this(self.place.borrowed(), &slot);
+            hub.memory.remove_this(self.place.borrowed(), slot);
         }
         landed
     }
@@ -130,7 +130,7 @@ impl<V: Cacheable> Leader<V> {
     /// Notes when to try again.
     fn remember(&self, error: &Error) {
         let store = &self.store;
-        let Some(known) = store.hub.memory.find(self.place.borrowed()) else {
+        let Some(known) = store.hub.memory.find_known(self.place.borrowed()) else {
             return self.remember_alone(error, 1);
         };
         let (valid, failures) = (known.meta().is_valid(), known.meta().failures());
@@ -161,7 +161,7 @@ impl<V: Cacheable> Leader<V> {
             let failure = self
                 .store
                 .failure(tenant, &self.place, since, error, failures);
-            self.keep(failure);
+            self.keep(&failure);
         }
     }
 

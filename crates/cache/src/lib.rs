@@ -78,6 +78,7 @@ mod shared_cache;
 mod store;
 mod tenant;
 mod tenants;
+mod timeouts;
 mod weight;
 
 pub use self::{
@@ -90,7 +91,8 @@ pub use self::{
     invalidation::Invalidation,
     key::{Key, KeyBuf},
     loaded::Loaded,
-    policy::{Policy, Timeouts},
+    policy::Policy,
     settings::{Loads, Settings},
     shared_cache::SharedCache,
+    timeouts::Timeouts,
 };

@@ -29,6 +29,14 @@ impl Memory {
         self.entries.get(&place)
     }
 
+    /// As [`find`](Self::find), where nobody asked for what is not there: that must not count as
+    /// interest in it, by which memory chooses what to keep.
+    pub(crate) fn find_known(&self, place: PlaceRef<'_>) -> Option<Arc<dyn Slot>> {
+        self.entries
+            .contains_key(&place)
+            .then(|| self.find(place))?
+    }
+
     pub(crate) fn insert(&self, place: Place, slot: Arc<dyn Slot>) {
         self.entries.insert(place, slot);
     }
@@ -41,7 +49,7 @@ impl Memory {
 
     /// Removes this entry and hardly ever another.
     pub(crate) fn remove_this(&self, place: PlaceRef<'_>, slot: &Arc<dyn Slot>) {
-        if let Some(found) = self.find(place) {
+        if let Some(found) = self.find_known(place) {
             if Arc::ptr_eq(&found, slot) {
                 self.remove(place);
             }

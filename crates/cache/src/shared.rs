@@ -141,7 +141,7 @@ impl Shared {
     /// Stores an entry that was admitted, in place of any other; it is not served before it is
     /// live.
     pub(crate) fn put(&self, place: &Place, slot: Arc<dyn Slot>) {
-        if let Some(replaced) = self.memory.find(place.borrowed()) {
+        if let Some(replaced) = self.memory.find_known(place.borrowed()) {
             replaced.meta().release();
         }
         if slot.meta().is_stored() {

@@ -59,9 +59,22 @@ impl<V: Cacheable> Store<V> {
 
     #[inline]
     pub(crate) fn look(&self, place: PlaceRef<'_>, now: u64) -> Look<V> {
-        let Some(slot) = self.hub.memory.find(place) else {
-            return Look::Nothing;
-        };
+        match self.hub.memory.find(place) {
+            Some(slot) => self.judge(slot, now),
+            None => Look::Nothing,
+        }
+    }
+
+    /// As [`look`](Self::look), for whoever has looked before.
+    pub(crate) fn look_again(&self, place: PlaceRef<'_>, now: u64) -> Look<V> {
+        match self.hub.memory.find_known(place) {
+            Some(slot) => self.judge(slot, now),
+            None => Look::Nothing,
+        }
+    }
+
+    #[inline]
+    fn judge(&self, slot: Arc<dyn Slot>, now: u64) -> Look<V> {
         if !slot.meta().is_valid() {
             return Look::Nothing;
         }

@@ -50,7 +50,9 @@ impl io::Write for Length {
 }
 
 /// A function that knows better.
-pub(crate) struct Weigh<V>(Box<dyn Fn(&V) -> usize + Send + Sync>);
+pub(crate) struct Weigh<V>(Box<WeighFn<V>>);
+
+type WeighFn<V> = dyn Fn(&V) -> usize + Send + Sync;
 
 impl<V> Weigh<V> {
     pub(crate) fn new(weigh: impl Fn(&V) -> usize + Send + Sync + 'static) -> Self {

@@ -1,10 +1,5 @@
 //! What a user relies on, through the public API. Time is paused; a coarse clock ticks within it.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
 
 mod fairness;
 mod flight;
