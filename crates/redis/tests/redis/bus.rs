@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
-use towerblock_redis::{Call, Heard, Redis, Subscription};
+use towerblock_redis::{Call, Heard, Redis, Settings, Subscription};
 use towerblock_testkit::{self as testkit, Proxy};
 
 use crate::load::print;
@@ -138,7 +138,9 @@ async fn a_flood_costs_messages_and_nothing_else() {
             }
         }
     });
-    let flood = connect(&server.url()).await;
+    let patient = Settings::from_url(&server.url()).unwrap().timeout(LONG);
+    let flood = Redis::connect(patient);
+    until(&flood, |status| status.reads).await;
     for _ in 0..200 {
         let calls = (0..500).map(|n| Call::read("PUBLISH").arg("flood").number(n));
         flood.all(calls).await.unwrap();
@@ -170,7 +172,7 @@ async fn a_flood_costs_messages_and_nothing_else() {
 async fn a_subscription_may_come_before_the_server() {
     let server = testkit::Redis::builder().start().await.unwrap();
     server.kill().await.unwrap();
-    let settings = towerblock_redis::Settings::from_url(&server.url()).unwrap();
+    let settings = Settings::from_url(&server.url()).unwrap();
     let redis = Redis::connect(settings);
     let mut news = redis.subscribe("news");
     server.start().await.unwrap();
