@@ -36,6 +36,7 @@ mod bus;
 mod call;
 mod check;
 mod counters;
+mod ear;
 mod error;
 mod gates;
 mod keeper;

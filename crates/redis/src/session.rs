@@ -39,7 +39,7 @@ impl Session {
         };
         let performance = PerformanceConfig {
             broadcast_channel_capacity: match role {
-                Role::Data => 1,
+                Role::Data => 8,
                 Role::Subscriber => MESSAGES,
             },
             ..PerformanceConfig::default()

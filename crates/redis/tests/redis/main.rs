@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::panic,
     reason = "a test that cannot be set up should panic"
 )]
@@ -12,6 +11,7 @@ mod calls;
 mod cancel;
 mod faults;
 mod lifetime;
+mod load;
 mod trouble;
 
 use std::time::Duration;
