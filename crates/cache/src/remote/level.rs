@@ -3,12 +3,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use towerblock_core::TenantId;
 use towerblock_redis::{Error, Redis, Reply};
 
-use super::message::{Forget, Message};
+use super::message::Message;
 use super::names::{EntryNames, Names};
 use super::scripts::{FILL, FORGET, FORGET_TAG, READ, TAKE};
+use crate::forget::{Forget, Scope};
 
 /// The level that instances share: each call is a script, and one round trip.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Level {
 /// Whose entry, of which cache, in what form.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
-    pub(crate) tenant: Option<&'a TenantId>,
+    pub(crate) scope: &'a Scope,
     pub(crate) cache: &'a str,
     pub(crate) key: &'a [u8],
     /// The type and its version: instances with another one do not see each other's values.
@@ -105,11 +105,11 @@ impl Level {
     /// reads.
     pub(crate) async fn read(&self, target: Target<'_>, lease: Duration) -> Result<Answer, Error> {
         let EntryNames { entry, lease: held } = self.entry(target);
-        let of_tenant = self.names.tenant(target.tenant);
+        let scope = self.names.scope(target.scope);
         let token = self.token();
-        let keys = [entry, held, of_tenant.marks, self.names.generation()];
+        let keys = [entry, held, scope.marks, self.names.generation()];
         let lease = lease.as_millis().to_string();
-        let args = [target.field, &token, &lease, &of_tenant.tags];
+        let args = [target.field, &token, &lease, &scope.tags];
         let mut reply = self
             .redis
             .run(&READ, &keys, &args)
@@ -146,7 +146,7 @@ impl Level {
     /// The lease, whoever has it.
     pub(crate) async fn take(&self, target: Target<'_>, lease: Duration) -> Result<Lease, Error> {
         let held = self.entry(target).lease;
-        let marks = self.names.tenant(target.tenant).marks;
+        let marks = self.names.scope(target.scope).marks;
         let token = self.token();
         let keys = [held, marks, self.names.generation()];
         let args = [&*token, &lease.as_millis().to_string()];
@@ -173,8 +173,8 @@ impl Level {
         fill: Fill,
     ) -> Result<bool, Error> {
         let EntryNames { entry, lease: held } = self.entry(target);
-        let of_tenant = self.names.tenant(target.tenant);
-        let keys = [entry, held, of_tenant.marks, self.names.generation()];
+        let scope = self.names.scope(target.scope);
+        let keys = [entry, held, scope.marks, self.names.generation()];
         let [keep, fresh] = [fill.keep_for.max(1), fill.fresh_for].map(|ms| ms.to_string());
         let mut args: Vec<&[u8]> = vec![
             lease.token.as_bytes(),
@@ -184,7 +184,7 @@ impl Level {
             keep.as_bytes(),
             fresh.as_bytes(),
             &fill.payload,
-            of_tenant.tags.as_bytes(),
+            scope.tags.as_bytes(),
         ];
         args.extend(fill.tags.iter().map(|tag| tag.as_bytes()));
         let reply = self.redis.run(&FILL, &keys, &args).await?;
@@ -193,32 +193,17 @@ impl Level {
 
     /// Deletes what is to be forgotten, and tells the others. Done twice, it does no harm.
     pub(crate) async fn forget(&self, forget: &Forget) -> Result<(), Error> {
-        let of = |tenant: &Option<String>| tenant.as_deref().map(TenantId::new).transpose().ok();
         let (script, keys) = match forget {
             Forget::All => (&FORGET, vec![self.names.generation()]),
-            Forget::Key { tenant, cache, key } => {
-                let Some(tenant) = of(tenant) else {
-                    return Ok(());
-                };
-                let names = self.names.entry(tenant.as_ref(), cache, key);
+            Forget::Key { scope, cache, key } => {
+                let names = self.names.entry(scope, cache, key);
                 (&FORGET, vec![names.entry, names.lease])
             }
-            Forget::Tag { tenant, tag } => {
-                let Some(tenant) = of(tenant) else {
-                    return Ok(());
-                };
-                let names = self.names.tenant(tenant.as_ref());
-                (
-                    &FORGET_TAG,
-                    vec![format!("{}{tag}", names.tags), names.marks],
-                )
+            Forget::Tag { scope, tag } => {
+                let names = self.names.scope(scope);
+                (&FORGET_TAG, vec![format!("{}{tag}", names.tags), names.marks])
             }
-            Forget::Tenant { tenant } => {
-                let Some(tenant) = of(tenant) else {
-                    return Ok(());
-                };
-                (&FORGET, vec![self.names.tenant(tenant.as_ref()).marks])
-            }
+            Forget::Scope { scope } => (&FORGET, vec![self.names.scope(scope).marks]),
         };
         let message = Message {
             from: self.id.clone(),
@@ -230,7 +215,7 @@ impl Level {
     }
 
     fn entry(&self, target: Target<'_>) -> EntryNames {
-        self.names.entry(target.tenant, target.cache, target.key)
+        self.names.entry(target.scope, target.cache, target.key)
     }
 
     /// Of one length, for generations are joined.

@@ -1,8 +1,8 @@
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
-use towerblock_core::TenantId;
 
+use crate::forget::Scope;
 /// A longer key is known by its hash.
 const LONGEST: usize = 200;
 
@@ -21,9 +21,9 @@ pub(crate) struct EntryNames {
     pub(crate) lease: String,
 }
 
-/// The keys of one tenant, or of what is no tenant's.
+/// The keys of one scope.
 #[derive(Clone, Debug)]
-pub(crate) struct TenantNames {
+pub(crate) struct ScopeNames {
     /// Its generation, and that of its tags.
     pub(crate) marks: String,
     /// What a tag's version is called, up to the tag.
@@ -49,16 +49,15 @@ impl Names {
         format!("{}epoch", self.prefix)
     }
 
-    /// Nobody's is what no tenant's id is written as.
-    pub(crate) fn tenant(&self, tenant: Option<&TenantId>) -> TenantNames {
-        let mut marks = self.scope(tenant);
+    pub(crate) fn scope(&self, scope: &Scope) -> ScopeNames {
+        let mut marks = self.within(scope);
         let tags = format!("{marks}t:");
         marks.push('m');
-        TenantNames { marks, tags }
+        ScopeNames { marks, tags }
     }
 
-    pub(crate) fn entry(&self, tenant: Option<&TenantId>, cache: &str, key: &[u8]) -> EntryNames {
-        let scope = self.scope(tenant);
+    pub(crate) fn entry(&self, scope: &Scope, cache: &str, key: &[u8]) -> EntryNames {
+        let within = self.within(scope);
         let mut rest = format!("{cache}:");
         if key.len() > LONGEST {
             // Not a percent sign, which begins what is escaped.
@@ -70,20 +69,24 @@ impl Names {
             escape(&mut rest, key);
         }
         EntryNames {
-            entry: format!("{scope}e:{rest}"),
-            lease: format!("{scope}l:{rest}"),
+            entry: format!("{within}e:{rest}"),
+            lease: format!("{within}l:{rest}"),
         }
     }
 
-    fn scope(&self, tenant: Option<&TenantId>) -> String {
-        let mut scope = self.prefix.clone();
-        scope.push('{');
-        match tenant {
-            Some(tenant) => escape(&mut scope, tenant.as_str().as_bytes()),
-            None => scope.push('~'),
+    fn within(&self, scope: &Scope) -> String {
+        let mut within = self.prefix.clone();
+        within.push('{');
+        match scope {
+            Scope::Tenant(id) => escape(&mut within, id.as_bytes()),
+            // As no tenant's id is written.
+            Scope::Shared(cache) => {
+                within.push('~');
+                within.push_str(cache);
+            }
         }
-        scope.push_str("}:");
-        scope
+        within.push_str("}:");
+        within
     }
 }
 
@@ -100,23 +103,28 @@ fn escape(name: &mut String, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use towerblock_core::TenantId;
 
     use super::Names;
+    use crate::forget::Scope;
+
+    fn tenant(id: &str) -> Scope {
+        Scope::Tenant(id.to_owned())
+    }
 
     #[test]
     fn names_are_those_of_the_documented_layout() {
         let names = Names::new("shop");
-        let acme = TenantId::new("acme").unwrap();
-        let entry = names.entry(Some(&acme), "plugin", b"a:b\x00");
+        let acme = tenant("acme");
+        let entry = names.entry(&acme, "plugin", b"a:b\x00");
         assert_eq!(entry.entry, "shop:1:{acme}:e:plugin:a%3Ab%00");
         assert_eq!(entry.lease, "shop:1:{acme}:l:plugin:a%3Ab%00");
-        let of_tenant = names.tenant(Some(&acme));
+        let of_tenant = names.scope(&acme);
         assert_eq!(of_tenant.marks, "shop:1:{acme}:m");
         assert_eq!(of_tenant.tags, "shop:1:{acme}:t:");
-        assert_eq!(names.tenant(None).marks, "shop:1:{~}:m");
+        let shared = names.scope(&Scope::Shared("plans".to_owned()));
+        assert_eq!(shared.marks, "shop:1:{~plans}:m");
         assert_eq!(names.generation(), "shop:1:g");
-        let long = names.entry(Some(&acme), "plugin", &[b'k'; 201]).entry;
+        let long = names.entry(&acme, "plugin", &[b'k'; 201]).entry;
         assert_eq!(long.len(), "shop:1:{acme}:e:plugin:~".len() + 64);
     }
 
@@ -128,14 +136,12 @@ mod tests {
             tenants in ("[a-z0-9:{}*%~.-]{1,20}", "[a-z0-9:{}*%~.-]{1,20}"),
         ) {
             let names = Names::new("n");
-            let (Ok(one), Ok(other)) = (TenantId::new(tenants.0), TenantId::new(tenants.1)) else {
-                return Ok(());
-            };
-            let name = |tenant, key: &[u8]| names.entry(tenant, "c", key).entry;
-            prop_assert_eq!(name(Some(&one), &a) == name(Some(&one), &b), a == b);
-            prop_assert_eq!(name(Some(&one), &a) == name(Some(&other), &a), one == other);
-            prop_assert_ne!(name(None, &a), name(Some(&one), &a));
-            let marks = [names.tenant(Some(&one)).marks, names.tenant(Some(&other)).marks];
+            let (one, other) = (tenant(&tenants.0), tenant(&tenants.1));
+            let name = |scope: &Scope, key: &[u8]| names.entry(scope, "c", key).entry;
+            prop_assert_eq!(name(&one, &a) == name(&one, &b), a == b);
+            prop_assert_eq!(name(&one, &a) == name(&other, &a), one == other);
+            prop_assert_ne!(name(&Scope::Shared("c".to_owned()), &a), name(&one, &a));
+            let marks = [&one, &other].map(|scope| names.scope(scope).marks);
             prop_assert_eq!(marks[0] == marks[1], one == other);
         }
     }

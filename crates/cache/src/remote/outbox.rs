@@ -1,9 +1,9 @@
 use std::collections::{HashMap, HashSet};
 
-use super::message::Forget;
+use crate::forget::{Forget, Scope};
 
-/// So many for one tenant, before all of it is to be forgotten instead.
-const PER_TENANT: usize = 1_000;
+/// So many for one tenant or shared cache, before all of it is to be forgotten instead.
+const PER_SCOPE: usize = 1_000;
 /// So many in all, before everything is.
 const IN_ALL: usize = 10_000;
 
@@ -12,7 +12,7 @@ const IN_ALL: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     all: bool,
-    tenants: HashMap<Option<String>, Pending>,
+    scopes: HashMap<Scope, Pending>,
     len: usize,
 }
 
@@ -27,17 +27,17 @@ impl Outbox {
         if self.all {
             return;
         }
-        let Some(tenant) = forget.tenant().cloned() else {
+        let Some(scope) = forget.scope().cloned() else {
             return self.everything();
         };
-        let whole = matches!(forget, Forget::Tenant { .. });
+        let whole = matches!(forget, Forget::Scope { .. });
         let pending = self
-            .tenants
-            .entry(tenant)
+            .scopes
+            .entry(scope)
             .or_insert_with(|| Pending::Some(HashSet::new()));
         if let Pending::Some(some) = pending {
             let before = some.len();
-            if whole || before >= PER_TENANT {
+            if whole || before >= PER_SCOPE {
                 self.len -= before;
                 self.len += 1;
                 *pending = Pending::Whole;
@@ -53,15 +53,15 @@ impl Outbox {
 
     /// All that is pending, for whoever can tell it; what could not be told is pushed again.
     pub(crate) fn take(&mut self) -> Vec<Forget> {
-        let Self { all, tenants, .. } = std::mem::take(self);
+        let Self { all, scopes, .. } = std::mem::take(self);
         if all {
             return vec![Forget::All];
         }
-        let forgets = tenants
+        let forgets = scopes
             .into_iter()
-            .flat_map(|(tenant, pending)| match pending {
+            .flat_map(|(scope, pending)| match pending {
                 Pending::Some(some) => some.into_iter().collect(),
-                Pending::Whole => vec![Forget::Tenant { tenant }],
+                Pending::Whole => vec![Forget::Scope { scope }],
             });
         forgets.collect()
     }
@@ -80,11 +80,11 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use super::{Forget, IN_ALL, Outbox, PER_TENANT};
+    use super::{Forget, IN_ALL, Outbox, PER_SCOPE, Scope};
 
     fn key(tenant: usize, key: usize) -> Forget {
         Forget::Key {
-            tenant: Some(format!("t{tenant}")),
+            scope: Scope::Tenant(format!("t{tenant}")),
             cache: "c".to_owned(),
             key: key.to_be_bytes().to_vec(),
         }
@@ -105,12 +105,12 @@ mod tests {
     #[test]
     fn too_many_of_one_tenant_are_the_tenant() {
         let mut outbox = Outbox::default();
-        (0..=PER_TENANT).for_each(|n| outbox.push(key(1, n)));
+        (0..=PER_SCOPE).for_each(|n| outbox.push(key(1, n)));
         outbox.push(key(2, 7));
         outbox.push(key(1, 5));
         let taken = outbox.take();
-        let whole = Forget::Tenant {
-            tenant: Some("t1".to_owned()),
+        let whole = Forget::Scope {
+            scope: Scope::Tenant("t1".to_owned()),
         };
         assert_eq!(taken.len(), 2);
         assert!(taken.contains(&whole) && taken.contains(&key(2, 7)));
@@ -130,9 +130,12 @@ mod tests {
     #[test]
     fn a_tenant_that_is_forgotten_takes_the_rest_along() {
         let mut outbox = Outbox::default();
-        let none = Forget::Tenant { tenant: None };
+        let scope = Scope::Shared("plans".to_owned());
+        let none = Forget::Scope {
+            scope: scope.clone(),
+        };
         outbox.push(Forget::Tag {
-            tenant: None,
+            scope,
             tag: "a".to_owned(),
         });
         outbox.push(none.clone());

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use towerblock_core::TenantId;
 use towerblock_redis::{Call, Reply, Settings};
 use towerblock_testkit::Redis;
 
 use super::level::{Fill, Lease, Level, Right, Target};
-use super::message::Forget;
+use crate::forget::{Forget, Scope};
 
 const LEASE: Duration = Duration::from_secs(3);
 
@@ -20,13 +19,13 @@ async fn server() -> (Redis, Level) {
     (server, Level::new(redis, "test"))
 }
 
-fn acme() -> TenantId {
-    TenantId::new("acme").unwrap()
+fn acme() -> Scope {
+    Scope::Tenant("acme".to_owned())
 }
 
-fn at<'a>(tenant: &'a TenantId, key: &'a str) -> Target<'a> {
+fn at<'a>(scope: &'a Scope, key: &'a str) -> Target<'a> {
     Target {
-        tenant: Some(tenant),
+        scope,
         cache: "c",
         key: key.as_bytes(),
         field: "f",
@@ -42,9 +41,9 @@ fn fill(payload: &'static str, tags: &[&str]) -> Fill {
     }
 }
 
-fn forget_key(tenant: &TenantId, key: &str) -> Forget {
+fn forget_key(scope: &Scope, key: &str) -> Forget {
     Forget::Key {
-        tenant: Some(tenant.as_str().to_owned()),
+        scope: scope.clone(),
         cache: "c".to_owned(),
         key: key.as_bytes().to_vec(),
     }
@@ -98,9 +97,10 @@ async fn one_fills_and_the_others_wait_or_find_it() {
             .unwrap()
     );
     // Another key, another tenant, what is nobody's and another type's are others.
-    let globex = TenantId::new("globex").unwrap();
+    let globex = Scope::Tenant("globex".to_owned());
+    let plans = Scope::Shared("plans".to_owned());
     let nobody = Target {
-        tenant: None,
+        scope: &plans,
         ..target
     };
     let other_type = Target {
@@ -117,14 +117,14 @@ async fn what_was_loaded_before_it_was_forgotten_is_not_stored() {
     let (_server, level) = server().await;
     let tenant = acme();
     let target = at(&tenant, "k");
-    let name = || Some("acme".to_owned());
+    let name = acme;
     for forget in [
         forget_key(&tenant, "k"),
         Forget::Tag {
-            tenant: name(),
+            scope: name(),
             tag: "a".to_owned(),
         },
-        Forget::Tenant { tenant: name() },
+        Forget::Scope { scope: name() },
         Forget::All,
     ] {
         let lease_before = lease(&level, target).await;
@@ -142,11 +142,11 @@ async fn what_was_loaded_before_it_was_forgotten_is_not_stored() {
 #[tokio::test]
 async fn what_is_forgotten_is_gone_and_nothing_else_is() {
     let (_server, level) = server().await;
-    let (tenant, globex) = (acme(), TenantId::new("globex").unwrap());
+    let (tenant, globex) = (acme(), Scope::Tenant("globex".to_owned()));
     let keys = [("k", &["a", "b"][..]), ("l", &["b"][..]), ("m", &[][..])];
-    let name = || Some("acme".to_owned());
+    let name = acme;
     let tag = |tag: &str| Forget::Tag {
-        tenant: name(),
+        scope: name(),
         tag: tag.to_owned(),
     };
     for (forget, gone) in [
@@ -154,8 +154,8 @@ async fn what_is_forgotten_is_gone_and_nothing_else_is() {
         (tag("a"), &["k"][..]),
         (tag("b"), &["k", "l"][..]),
         (tag("unheard-of"), &[][..]),
-        (Forget::Tenant { tenant: name() }, &["k", "l", "m"][..]),
-        (Forget::Tenant { tenant: None }, &[][..]),
+        (Forget::Scope { scope: name() }, &["k", "l", "m"][..]),
+        (Forget::Scope { scope: Scope::Shared("c".to_owned()) }, &[][..]),
     ] {
         for (key, tags) in keys {
             if stored(&level, at(&tenant, key)).await.is_none() {
@@ -254,15 +254,15 @@ async fn a_full_server_is_read_and_forgets_and_stores_nothing() {
     assert_eq!(stored(&level, at(&tenant, "k")).await.unwrap(), "v");
     let miss = level.read(at(&tenant, "other"), LEASE).await.unwrap();
     assert!(miss.stored.is_none() && matches!(miss.right, Right::None));
-    let name = || Some("acme".to_owned());
+    let name = acme;
     let tag = Forget::Tag {
-        tenant: name(),
+        scope: name(),
         tag: "a".to_owned(),
     };
     level.forget(&tag).await.unwrap();
     assert_eq!(stored(&level, at(&tenant, "k")).await, None);
     level
-        .forget(&Forget::Tenant { tenant: name() })
+        .forget(&Forget::Scope { scope: name() })
         .await
         .unwrap();
     assert_eq!(stored(&level, at(&tenant, "l")).await, None);
