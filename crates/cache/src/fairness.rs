@@ -2,7 +2,7 @@
 /// that, everyone may have what is free.
 ///
 /// A tenant may then have the largest of three: `min_bytes`, `max_share` of the whole, and its
-/// even part of the whole `burst` times. To store more, it gives up its own oldest entries; what
+/// even part of the whole `burst_percent`. Alone it may have all. To store more, it gives up its own oldest entries; what
 /// does not fit even so is not stored.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Fairness {
@@ -15,7 +15,7 @@ impl Fairness {
     pub(crate) const DEFAULT: Self = Self {
         max_share_percent: 25,
         min_bytes: 64 << 10,
-        burst_percent: 150,
+        burst_percent: 100,
     };
 
     /// Any tenant may have this part of the memory, in percent of it, 0 to 100. Default: 25.
@@ -33,7 +33,7 @@ impl Fairness {
     }
 
     /// Any tenant may have this much of an even part, in percent of it, at least 100.
-    /// Default: 150.
+    /// Default: 100.
     #[must_use]
     pub const fn burst_percent(mut self, percent: u32) -> Self {
         self.burst_percent = if percent < 100 { 100 } else { percent };
@@ -42,8 +42,11 @@ impl Fairness {
 
     /// What one of so many tenants may have of so many bytes.
     pub(crate) fn cap(self, capacity: u64, tenants: usize) -> u64 {
+        if tenants <= 1 {
+            return u64::MAX;
+        }
         let share = percent(capacity, u32::from(self.max_share_percent));
-        let even = capacity / (tenants as u64).max(1);
+        let even = capacity / tenants as u64;
         self.min_bytes
             .max(share)
             .max(percent(even, self.burst_percent))
@@ -73,11 +76,12 @@ mod tests {
     #[test]
     fn the_largest_of_three_counts() {
         let fairness = Fairness::default().min_bytes(10);
-        assert_eq!(fairness.cap(1_000, 1), 1_500);
-        assert_eq!(fairness.cap(1_000, 2), 750);
+        assert_eq!(fairness.cap(1_000, 1), u64::MAX);
+        assert_eq!(fairness.cap(1_000, 2), 500);
+        assert_eq!(fairness.burst_percent(150).cap(1_000, 2), 750);
         assert_eq!(fairness.cap(1_000, 1_000), 250);
         let even = fairness.max_share_percent(0);
-        assert_eq!(even.cap(1_000, 100), 15);
+        assert_eq!(even.cap(1_000, 50), 20);
         assert_eq!(even.cap(1_000, 1_000), 10);
         assert_eq!(even.cap(u64::MAX, 0), u64::MAX);
     }
