@@ -1,8 +1,10 @@
 //! Without the feature `redis` there is nothing beyond memory.
 
+use std::sync::Weak;
 use std::time::Duration;
 
 use crate::forget::Forget;
+use crate::shared::Shared;
 use crate::spot::{Lasts, Sought, Spot};
 use crate::{Cacheable, Loaded};
 
@@ -41,3 +43,5 @@ impl Link {
 
 #[derive(Debug)]
 pub(crate) enum Parcel {}
+
+pub(crate) async fn follow(_: Weak<Shared>) {}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::forget::{Forget, Scope};
+use crate::Loaded;
 use crate::remote::Leave;
 
 /// One entry, as it is known beyond this process.
@@ -25,7 +26,7 @@ pub(crate) struct Sought<V> {
 /// A valid value, or that there is none; times in milliseconds.
 #[derive(Debug)]
 pub(crate) struct Found<V> {
-    pub(crate) value: Option<V>,
+    pub(crate) loaded: Loaded<V>,
     pub(crate) age: u64,
     pub(crate) fresh_for: u64,
 }

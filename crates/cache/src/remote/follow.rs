@@ -4,6 +4,7 @@ use std::time::Duration;
 use towerblock_redis::{Call, Heard, Status};
 use tokio::time::{Instant, sleep};
 
+use super::link::Link;
 use super::message::Message;
 use crate::shared::Shared;
 
@@ -19,12 +20,10 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// After an outage, in this order: what could not be said is said; whatever was heard of before
 /// is looked up again; then it may be read.
 pub(crate) async fn follow(shared: Weak<Shared>) {
-    let Some((redis, bus)) = shared.upgrade().and_then(|hub| {
-        let link = hub.link()?;
-        Some((link.level.redis().clone(), link.level.names().bus()))
-    }) else {
+    let Some(link) = shared.upgrade().and_then(|hub| hub.remote.clone()) else {
         return;
     };
+    let (redis, bus) = (link.level.redis(), link.level.names().bus());
     let mut status = redis.watch();
     let mut heard = redis.subscribe(bus);
     let mut state = State::default();
@@ -40,33 +39,26 @@ pub(crate) async fn follow(shared: Weak<Shared>) {
                 Ok(()) => None,
                 Err(_) => return,
             },
-            () = owes(&shared) => None,
+            // Cancel safety: a permit is kept for the next to wait.
+            () = link.owes.notified() => None,
             () = sleep(TICK), if state.is_ill() => None,
         };
         let Some(hub) = shared.upgrade() else { return };
         match event {
-            Some(Heard::Message(message)) => hear(&hub, &message),
+            Some(Heard::Message(message)) => {
+                hear(&hub, &link, &message);
+                continue;
+            }
             // Whatever was said meanwhile is not known.
             Some(Heard::Gap) => hub.suspect(hub.clock.now()),
             None => {}
         }
         let now = status.borrow_and_update().clone();
-        state.look(&hub, &now).await;
+        state.look(&hub, &link, &now).await;
     }
 }
 
-/// Until something is owed.
-async fn owes(shared: &Weak<Shared>) {
-    let Some(hub) = shared.upgrade() else { return };
-    match hub.link() {
-        // Cancel safety: a permit is kept for the next to wait.
-        Some(link) => link.owes.notified().await,
-        None => std::future::pending().await,
-    }
-}
-
-fn hear(hub: &Shared, message: &[u8]) {
-    let Some(link) = hub.link() else { return };
+fn hear(hub: &Shared, link: &Link, message: &[u8]) {
     match Message::decode(message) {
         Some(message) if link.level.is_own(&message) => {}
         Some(message) => {
@@ -106,9 +98,8 @@ impl State {
         !self.reads || self.deaf_since.is_some()
     }
 
-    async fn look(&mut self, hub: &Shared, status: &Status) {
-        let Some(link) = hub.link() else { return };
-        self.listen(hub, status);
+    async fn look(&mut self, hub: &Shared, link: &Link, status: &Status) {
+        self.listen(hub, link, status);
         if let Some(epoch) = &status.epoch {
             let epoch = epoch.to_string();
             let other = self.epoch.as_ref().is_some_and(|known| *known != epoch);
@@ -153,8 +144,7 @@ impl State {
     }
 
     /// While the others are not heard, what is in memory is believed for a shorter time.
-    fn listen(&mut self, hub: &Shared, status: &Status) {
-        let Some(link) = hub.link() else { return };
+    fn listen(&mut self, hub: &Shared, link: &Link, status: &Status) {
         if status.subscribed {
             self.deaf_since = None;
             return;

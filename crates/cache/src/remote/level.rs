@@ -47,6 +47,7 @@ pub(crate) struct Stored {
     /// By the server's clock, in µs.
     pub(crate) made: u64,
     pub(crate) payload: Bytes,
+    pub(crate) tags: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -123,6 +124,8 @@ impl Level {
         let left = number().and_then(|left| u64::try_from(left).ok());
         let (age, fresh_for, made) = (number(), number(), number());
         let payload = reply.next().and_then(Reply::into_bytes);
+        let tags = reply.next().map(Reply::into_array).unwrap_or_default();
+        let tags = tags.iter().filter_map(|tag| Some(tag.text()?.to_owned()));
         let right = match what {
             Some(2) => Right::Lease(Lease {
                 token,
@@ -138,6 +141,7 @@ impl Level {
                 fresh_for: fresh_for?,
                 made: u64::try_from(made?).ok()?,
                 payload: payload?,
+                tags: tags.collect(),
             })
         })();
         Ok(Answer { stored, right })

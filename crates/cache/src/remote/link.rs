@@ -119,7 +119,11 @@ impl Link {
             self.counters.hits.add();
         }
         Some(Found {
-            value,
+            loaded: Loaded {
+                value,
+                ttl: None,
+                tags: stored.tags,
+            },
             age,
             fresh_for,
         })

@@ -11,7 +11,7 @@ use towerblock_redis::Script;
 ///
 /// Answer: what may be done (1 nothing is to be done, 2 fill, 3 load and not fill, 4 somebody
 /// else has the lease), generation, generation of tags, ms until the lease ends, then, if there
-/// is a valid entry: age in ms, ms that it is fresh for, when it was made, its payload.
+/// is a valid entry: age in ms, ms that it is fresh for, when it was made, its payload, its tags.
 pub(crate) static READ: Script = Script::read(
     r"
 local time = redis.call('TIME')
@@ -30,15 +30,17 @@ if type(raw) == 'string' and all and marks[1] then
     end
     if valid then
       local age = math.floor((now - entry[2]) / 1000)
-      found = {age, entry[3], string.format('%.0f', entry[2]), entry[5]}
+      local tags = {}
+      for i = 1, #entry[4], 2 do tags[#tags + 1] = entry[4][i] end
+      found = {age, entry[3], string.format('%.0f', entry[2]), entry[5], tags}
       if age >= 0 and age < entry[3] then
-        return {1, '', '', 0, found[1], found[2], found[3], found[4]}
+        return {1, '', '', 0, unpack(found)}
       end
     end
   end
 end
 local function answer(what, g, s, left)
-  return {what, g, s, left, found[1], found[2], found[3], found[4]}
+  return {what, g, s, left, unpack(found)}
 end
 if ARGV[3] == '0' then return answer(3, '', '', 0) end
 local function set(...)
