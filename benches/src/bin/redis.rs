@@ -47,8 +47,8 @@ fn main() -> Result<(), BoxError> {
     for _ in 0..ROUNDS {
         nanos[0].push(round(&runtime, async || bare_get(&bare).await));
         nanos[1].push(round(&runtime, async || get(&redis).await));
-        nanos[2].push(at_once(&runtime, 64, async |_| bare_get(&bare).await));
-        nanos[3].push(at_once(&runtime, 64, async |_| get(&redis).await));
+        nanos[2].push(at_once(&runtime, 64, async || bare_get(&bare).await));
+        nanos[3].push(at_once(&runtime, 64, async || get(&redis).await));
     }
     let [bare_one, ours_one, bare_all, ours_all] = nanos.map(median);
     println!("| GET of 100 bytes, one connection | one after the other | | 64 at once, each | |");
@@ -109,11 +109,11 @@ fn round(runtime: &Runtime, work: impl AsyncFn()) -> f64 {
 }
 
 /// Nanoseconds for one of many.
-fn at_once(runtime: &Runtime, many: u32, work: impl AsyncFn(u32)) -> f64 {
+fn at_once(runtime: &Runtime, many: u32, work: impl AsyncFn()) -> f64 {
     runtime.block_on(async {
         let start = Instant::now();
         for _ in 0..CALLS / many {
-            futures_util::future::join_all((0..many).map(&work)).await;
+            futures_util::future::join_all((0..many).map(|_| work())).await;
         }
         start.elapsed().as_secs_f64() * 1e9 / f64::from(CALLS / many * many)
     })
