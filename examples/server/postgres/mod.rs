@@ -21,6 +21,7 @@ use towerblock_tenant::{self as tenant, Isolation, Tenant, TenantStore};
 
 pub(crate) use self::embedded::Embedded;
 pub(crate) use self::url::address;
+use crate::circuits::Circuits;
 use crate::config::{Config, Secret};
 
 /// As long as the registry waits.
@@ -30,12 +31,17 @@ const SETUP_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct PostgresStore {
     cluster: Cluster,
+    circuits: Circuits,
     is_set_up: AtomicBool,
 }
 
 impl PostgresStore {
     /// Connects to nothing yet: the server starts while its database is away.
-    pub(crate) fn new(config: &Config, primary: &Secret) -> Result<Arc<Self>, BoxError> {
+    pub(crate) fn new(
+        config: &Config,
+        primary: &Secret,
+        circuits: Circuits,
+    ) -> Result<Arc<Self>, BoxError> {
         let mut servers = Servers::new(&url::with_search_path(primary.expose()))?;
         for replica in &config.database_read_replicas {
             servers = servers.replica(&url::with_search_path(replica.expose()))?;
@@ -50,6 +56,7 @@ impl PostgresStore {
             .replicas(replicas);
         Ok(Arc::new(Self {
             cluster: Cluster::start(servers, settings),
+            circuits,
             is_set_up: AtomicBool::new(false),
         }))
     }
@@ -98,7 +105,8 @@ impl PostgresStore {
                 let name = id.as_str();
                 let parameters: [&(dyn ToSql + Sync); 1] = [&name];
                 let rows = store.read("tenants.find", &ours, &scope, find, &parameters);
-                let row = rows.await?.into_iter().next();
+                let rows = store.circuits.look_up(rows).await?;
+                let row = rows.into_iter().next();
                 let found = row.map(|row| tenant::PostgresStore::read(id, &row));
                 found.transpose()
             }
