@@ -1,6 +1,6 @@
 //! When the database is left alone. One circuit for reads and one for writes: while the primary
-//! is away, reads go on. Beside each stands one for every tenant, so that whoever has slow
-//! queries or a broken schema shuts out nobody else.
+//! is away, reads go on. Beside each stands one for every tenant, so that whoever has queries
+//! that never end, or a broken schema, shuts out nobody else.
 
 use std::time::Duration;
 
@@ -13,17 +13,29 @@ use towerblock_postgres::Error;
 
 use crate::store::StoreError;
 
-/// Of the database and of each tenant, for reads and for writes.
-fn policy() -> Policy {
+/// As long as ten requests should take, and several times what one waits for a connection while
+/// as many are in flight as may be.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// Of the database, for reads and for writes.
+fn of_all() -> Policy {
     // A database that slows down shows in the share of slow calls; half of them failing shows
     // one that is flaky.
     let window = Window::calls(50).at_least(20);
-    Policy::rate(window.failure_percent(50).slow_percent(80))
-        // One that is gone fails every call, whatever there was before.
+    from_here(Policy::rate(window.failure_percent(50).slow_percent(80)))
+}
+
+/// Of each tenant. Without a window no share of slow calls opens it: those of one who floods wait
+/// in our own queue. The database hears of them once, as it does of failures.
+fn of_one() -> Policy {
+    from_here(Policy::in_a_row(5))
+}
+
+fn from_here(policy: Policy) -> Policy {
+    policy
+        // What is gone fails every call, whatever there was before.
         .or_in_a_row(5)
-        // Ten times what a whole request should take, and twice what one waits for a connection
-        // while as many are in flight as may be.
-        .slow_over(Duration::from_millis(500))
+        .slow_over(SLOW)
         // As long as all queries of a request may take.
         .probes(Probes::calls(3).lease(Duration::from_secs(2)))
         // The cluster itself asks nobody who is known to be away, so a probe costs little, and
@@ -43,9 +55,9 @@ impl Circuits {
     pub(crate) fn new() -> Self {
         let registry = Registry::new();
         let around = |name| {
-            let shared = Circuit::new(name, policy());
+            let shared = Circuit::new(name, of_all());
             registry.add(&shared);
-            breaker::Circuits::new(shared, policy())
+            breaker::Circuits::new(shared, of_one())
         };
         Self {
             reads: around("database.read"),

@@ -37,8 +37,8 @@ use crate::state::Shared;
 /// Bytes of a request's body.
 pub(crate) const BODY_LIMIT: usize = 64 * 1_024;
 /// Requests in flight. Without a cache some 2,000 are answered in a second, so that nobody waits
-/// much more than a quarter of a second for those before: what is beyond would come too late.
-const IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(512).unwrap();
+/// much more than an eighth of a second for those before: what is beyond would come too late.
+const IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 /// From so many percent of them on, whoever has most is refused.
 pub(crate) const SOFT_PERCENT: u8 = 80;
 /// All queries of a request.

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use towerblock_core::{BoxError, Metric, Stats, TenantId, Value};
 use towerblock_postgres::{
-    Binding, Budget, Cluster, Replicas, SchemaName, Scope, Servers, Settings,
+    Binding, Budget, Cluster, Examination, Finding, Replicas, SchemaName, Scope, Servers, Settings,
+    examine,
 };
 use towerblock_tenant::{self as tenant, Isolation, Tenant, TenantStore};
 
@@ -26,6 +27,8 @@ use crate::config::{Config, Secret};
 
 /// As long as the registry waits.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
+/// A start is a start, however slow the catalogue is.
+const EXAMINE_TIMEOUT: Duration = Duration::from_secs(5);
 const SETUP_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
@@ -61,7 +64,7 @@ impl PostgresStore {
         }))
     }
 
-    /// Sets the database up once it can be reached.
+    /// Sets the database up once it can be reached, and then looks for what is wrong with it.
     pub(crate) async fn supervise(self: Arc<Self>) {
         let mut tick = tokio::time::interval(SETUP_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -82,6 +85,24 @@ impl PostgresStore {
         }
         self.is_set_up.store(true, Ordering::Relaxed);
         tracing::info!("the database is ready");
+        // Requests are served by now; what is found stops nothing.
+        match timeout(EXAMINE_TIMEOUT, self.examine()).await {
+            Ok(Ok(findings)) => findings.iter().for_each(|finding| {
+                let severity = finding.severity();
+                tracing::warn!(?severity, %finding, "the database should be looked at");
+            }),
+            Ok(Err(error)) => tracing::warn!(error, "cannot examine the database"),
+            Err(_) => tracing::warn!("examining the database took too long"),
+        }
+    }
+
+    /// What would let one tenant see another's rows, and the like.
+    async fn examine(&self) -> Result<Vec<Finding>, BoxError> {
+        let ours = Binding::shared();
+        // Cancel safety: dropped, its connection is closed.
+        let client = self.cluster.dedicated("setup.examine", &ours).await?;
+        let shared = Examination::default().schema(setup::SHARED_TABLES);
+        Ok(examine(&client, &shared.role(setup::ROLE)).await?)
     }
 
     /// Whether a server that would be read has all that there is to be.
