@@ -178,11 +178,8 @@ async fn without_standby(server: &Server, load: &Load, standby: &Database, hangs
          {longest:?}, back {back:?} after its return",
         seen.len()
     );
-    assert!(
-        detected < Duration::from_secs(1),
-        "standby {what}: {detected:?}"
-    );
-    for time in [longest, back] {
+    // Seen from outside, by asking for the metrics again and again.
+    for time in [detected, longest, back] {
         assert!(time < Duration::from_secs(2), "standby {what}: {time:?}");
     }
     // Time to catch up: the next to go is the primary.
