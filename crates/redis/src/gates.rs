@@ -36,12 +36,12 @@ impl Gates {
         }
     }
 
-    pub(crate) fn admit(&self, writes: bool) -> Result<Permit, Rejected> {
+    pub(crate) fn admit(&self, writes: bool) -> Result<Permit<'_>, Rejected> {
         if writes { &self.write } else { &self.read }.try_acquire()
     }
 
     /// Tells the gate that was passed what became of the call.
-    pub(crate) fn finish<T>(&self, writes: bool, permit: Permit, result: &Result<T, Error>) {
+    pub(crate) fn finish<T>(&self, writes: bool, permit: Permit<'_>, result: &Result<T, Error>) {
         match result.as_ref().map_err(Error::class) {
             Ok(_) | Err(Class::Data) => permit.success(),
             Err(Class::Refused) => permit.ignore(),

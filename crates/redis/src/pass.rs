@@ -19,7 +19,7 @@ pub(crate) struct Pass<'a> {
     shared: &'a Shared,
     link: &'a Link,
     wire: Wire,
-    permit: Permit,
+    permit: Permit<'a>,
     writes: bool,
     places: Places<'a>,
 }
