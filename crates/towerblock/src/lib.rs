@@ -9,6 +9,7 @@
 //! |---|---|
 //! | know which tenant is asking, and refuse the rest | `tenant` |
 //! | leave a failing dependency alone | `breaker` |
+//! | keep values in memory, and load each once for all who wait | `cache` |
 //! | share something scarce among tenants | `fair` |
 //! | share connections so that no tenant takes all | `pool` |
 //! | bound the work in flight, and refuse who holds most of it | `shed` |
@@ -23,6 +24,8 @@
 
 #[cfg(feature = "breaker")]
 pub use towerblock_breaker as breaker;
+#[cfg(feature = "cache")]
+pub use towerblock_cache as cache;
 pub use towerblock_core as core;
 #[cfg(feature = "fair")]
 pub use towerblock_fair as fair;
@@ -46,6 +49,9 @@ pub use towerblock_tenant as tenant;
 pub mod docs {
     #[doc = include_str!("../docs/breaker.md")]
     pub mod breaker {}
+
+    #[doc = include_str!("../docs/cache.md")]
+    pub mod cache {}
 
     #[doc = include_str!("../docs/fair.md")]
     pub mod fair {}
