@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 use towerblock_core::{ProblemBody, TenantId};
 use towerblock_respond::Refused;
 
-use crate::reply::invalid;
+use crate::reply::{invalid, missing};
 use crate::state::Shared;
 
 /// The other end of the connection; set by the server, so no request can claim it.
@@ -108,6 +108,23 @@ impl FromRequestParts<Shared> for Admin {
         );
         let refused = || unauthorized("only for admins");
         allowed.then_some(Self).ok_or_else(refused)
+    }
+}
+
+/// The caller is an admin by the token, and may change what the server does. Where no token is
+/// set there is nobody who may, and nothing to be seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operator;
+
+impl FromRequestParts<Shared> for Operator {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Refused> {
+        if state.admin_token.is_none() {
+            return Err(missing("no such page"));
+        }
+        let Admin = Admin::from_request_parts(parts, state).await?;
+        Ok(Self)
     }
 }
 

@@ -68,7 +68,8 @@ pub struct Config {
     pub cors_origins: Vec<HeaderValue>,
 
     /// What admin routes ask for as `Authorization: Bearer`. Default: none, and admins are
-    /// peers on the loopback interface whose request came through no proxy.
+    /// peers on the loopback interface whose request came through no proxy; they may look, and
+    /// force no circuit.
     #[arg(long, env, hide_env_values = true, value_parser = token)]
     pub admin_token: Option<Secret>,
 

@@ -1,6 +1,7 @@
 //! The example server, without its `main`: a small multi-tenant plugin marketplace.
 
 mod caller;
+mod circuits;
 mod config;
 mod demo;
 mod memory;

@@ -1,5 +1,7 @@
 //! What Prometheus is told.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,12 +50,20 @@ impl HttpMetrics {
 
     /// The text of `/metrics`, with the present numbers of `all`.
     pub(crate) fn render(&self, all: &[&dyn Stats]) -> String {
+        let mut histograms = Histograms::default();
         with_local_recorder(&*self.recorder, || {
             for stats in all {
-                stats.read(&mut |metric, label, value| tell(metric, label, &value));
+                stats.read(&mut |metric, label, value| match value {
+                    Value::Buckets {
+                        bounds,
+                        counts,
+                        sum,
+                    } => histograms.add(metric, label, (bounds, &counts, sum)),
+                    value => tell(metric, label, &value),
+                });
             }
         });
-        self.recorder.handle().render()
+        self.recorder.handle().render() + &histograms.render()
     }
 }
 
@@ -64,6 +74,43 @@ impl<B> OnResponse<B> for HttpMetrics {
             requests.increment(1);
             seconds.record(latency);
         }
+    }
+}
+
+/// Histograms that were counted elsewhere: the recorder takes single samples only. The labels are
+/// those of statements, which stand in the code, and 512 at most.
+#[derive(Default)]
+struct Histograms(BTreeMap<&'static str, (&'static Metric, String)>);
+
+impl Histograms {
+    fn add(&mut self, metric: &'static Metric, label: &str, of: (&[f64], &[u64], f64)) {
+        let (bounds, counts, sum) = of;
+        let (_, lines) = self.0.entry(metric.name).or_insert((metric, String::new()));
+        let name = metric.name;
+        let own = match metric.label {
+            "" => String::new(),
+            key => format!("{key}={label:?},"),
+        };
+        let ends = bounds.iter().map(f64::to_string);
+        let ends = ends.chain(["+Inf".to_owned()]);
+        let mut total = 0;
+        for (end, count) in ends.zip(counts) {
+            total += count;
+            // Nothing is ever wrong with writing to a string.
+            let _ = writeln!(lines, "{name}_bucket{{{own}le=\"{end}\"}} {total}");
+        }
+        let _ = writeln!(
+            lines,
+            "{name}_sum{{{own}}} {sum}\n{name}_count{{{own}}} {total}"
+        );
+    }
+
+    fn render(self) -> String {
+        let family = |(name, (metric, lines)): (_, (&Metric, String))| {
+            let help = metric.help;
+            format!("# HELP {name} {help}\n# TYPE {name} histogram\n{lines}\n")
+        };
+        self.0.into_iter().map(family).collect()
     }
 }
 

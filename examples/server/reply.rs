@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
-use towerblock_core::{ProblemBody, Reason, Rejected};
+use towerblock_core::{ProblemBody, Reason, Rejected, Value as Number};
 use towerblock_page::Page;
 use towerblock_respond::Refused;
 
@@ -74,6 +74,15 @@ pub(crate) fn invalid(detail: &str) -> Refused {
 /// 404 for a thing of the application's own.
 pub(crate) fn missing(detail: &str) -> Refused {
     Refused::new(ProblemBody::about(StatusCode::NOT_FOUND, detail))
+}
+
+/// A number of some statistics, where it is a single one.
+pub(crate) fn number(value: &Number) -> Value {
+    match value {
+        Number::Count(count) => (*count).into(),
+        Number::Level(level) => (*level).into(),
+        _ => Value::Null,
+    }
 }
 
 /// The number in a path such as `/plugins/{id}`.

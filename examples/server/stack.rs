@@ -2,6 +2,7 @@
 //! and its answer climbs back up.
 
 use std::any::Any;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,10 +21,12 @@ use tower_http::compression::predicate::SizeAbove;
 use tower_http::cors::CorsLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
+use towerblock_breaker::FallbackLayer;
 use towerblock_core::{ProblemBody, Reason, Rejected};
 use towerblock_page::PageLayer;
 use towerblock_postgres::{Carrier, ClusterLayer};
 use towerblock_respond::{Refused, RespondLayer};
+use towerblock_shed::{Limit, ShedLayer};
 use towerblock_tenant::{GuardedHeader, Subdomain, TenantLayer};
 use tracing::field::Empty;
 
@@ -33,6 +36,11 @@ use crate::state::Shared;
 
 /// Bytes of a request's body.
 pub(crate) const BODY_LIMIT: usize = 64 * 1_024;
+/// Requests in flight. Without a cache some 2,000 are answered in a second, so that nobody waits
+/// much more than an eighth of a second for those before: what is beyond would come too late.
+const IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+/// From so many percent of them on, whoever has most is refused.
+pub(crate) const SOFT_PERCENT: u8 = 80;
 /// All queries of a request.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 /// A handler bounds what it waits for itself; this is for the one that forgot.
@@ -41,6 +49,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const COMPRESS_ABOVE: u64 = 1_024;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const DEGRADED: HeaderName = HeaderName::from_static("x-degraded");
 const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 
@@ -66,6 +75,9 @@ pub(crate) fn around(
     let own_writes = ClusterLayer::new(state.read_tokens.clone())
         .carrier(Carrier::insecure_cookie())
         .time_limit(QUERY_TIMEOUT);
+
+    let last_known = Arc::clone(state);
+    let last_known = move |req: &Request, _: &Rejected| last_known.front_page.stand_in(req);
 
     let pages = PageLayer::new(state.cursor_keys.clone());
 
@@ -99,12 +111,22 @@ pub(crate) fn around(
         // Inside the tenant, so that only requests of one are given time for queries; outside
         // the timeout, for the answer of any handler may carry what it wrote.
         .layer(own_writes)
+        // Inside the tenant, whose share it looks at: who floods is refused, others are not.
+        // Outside all that takes time. Every request is as dear to its tenant as any other,
+        // so there is one class: what is sheddable would be refused to all for one's flood.
+        .layer(state.shed.clone())
         // Inside the tenant, which bounds its lookups itself; outside the handler.
         .map_err(unavailable_if_elapsed)
         .layer(TimeoutLayer::new(TIMEOUT))
         // Next to the handler: it sees whole bodies, and everything outside the sizes
         // that go over the wire.
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE)))
+        // Right around the handlers, which ask the circuit themselves: while no read is let
+        // through, it shows what may be shown. Inside the compression, as they are.
+        .layer(FallbackLayer::new(
+            state.circuits.of_reads().clone(),
+            last_known,
+        ))
         // Next to the handlers that read it; it changes no answer.
         .layer(pages)
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
@@ -114,6 +136,11 @@ pub(crate) fn around(
         .method_not_allowed_fallback(no_method)
         .fallback(unknown)
         .layer(stack))
+}
+
+/// The limit is a given one: what is behind it is a pool, whose size is known.
+pub(crate) fn shed() -> ShedLayer {
+    ShedLayer::new(Limit::fixed(IN_FLIGHT)).soft_percent(SOFT_PERCENT)
 }
 
 async fn no_method() -> Refused {
@@ -141,7 +168,7 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, TENANT_ID, USER_ID])
-        .expose_headers([ETAG, LINK, LOCATION, RETRY_AFTER, REQUEST_ID])
+        .expose_headers([ETAG, LINK, LOCATION, RETRY_AFTER, REQUEST_ID, DEGRADED])
         .max_age(Duration::from_secs(600))
 }
 

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use towerblock_core::BoxError;
 use towerblock_tenant::{MemoryStore as MemoryTenants, Registry, Tenant};
 
+use crate::circuits::Circuits;
 use crate::config::{Config, Database};
 use crate::memory::MemoryStore;
 use crate::postgres::{Embedded, PostgresStore};
@@ -40,10 +41,11 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
     let mut tasks = JoinSet::new();
     let state = match &config.database_url {
         Some(Database::Postgres(primary)) => {
-            let store = PostgresStore::new(&config, primary)?;
+            let circuits = Circuits::new();
+            let store = PostgresStore::new(&config, primary, circuits.clone())?;
             let registry = Registry::new(store.tenants());
             tasks.spawn(Arc::clone(&store).supervise());
-            Arc::new(State::new(&config, store, registry)?)
+            Arc::new(State::new(&config, store, registry, circuits)?)
         }
         _ => memory(&config, usize::MAX)?,
     };
@@ -86,7 +88,12 @@ fn memory(config: &Config, tenants: usize) -> Result<Shared, BoxError> {
     let tenants: Vec<Tenant> = demo::tenants().take(tenants).collect();
     let store = Arc::new(MemoryStore::new(&tenants));
     let registry = Registry::new(MemoryTenants::from_iter(tenants));
-    Ok(Arc::new(State::new(config, store, registry)?))
+    Ok(Arc::new(State::new(
+        config,
+        store,
+        registry,
+        Circuits::new(),
+    )?))
 }
 
 /// Fills in the database that the environment leaves open; says which it is, and what to

@@ -8,11 +8,15 @@ use tokio::time::Instant;
 use towerblock_core::{BoxError, Stats};
 use towerblock_page::KeyRing;
 use towerblock_postgres::TokenKeys;
+use towerblock_shed::ShedLayer;
 use towerblock_tenant::{JwtClaim, Registry};
 
+use crate::circuits::Circuits;
 use crate::config::{Config, Secret};
 use crate::metrics::HttpMetrics;
+use crate::routes::FrontPage;
 use crate::secrets::Secrets;
+use crate::stack;
 use crate::store::Store;
 
 /// The state of the router.
@@ -21,6 +25,9 @@ pub(crate) type Shared = Arc<State>;
 pub(crate) struct State {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) circuits: Circuits,
+    pub(crate) shed: ShedLayer,
+    pub(crate) front_page: FrontPage,
     pub(crate) metrics: HttpMetrics,
     pub(crate) admin_token: Option<Secret>,
     pub(crate) cursor_keys: KeyRing,
@@ -36,6 +43,7 @@ impl State {
         config: &Config,
         store: Arc<dyn Store>,
         registry: Registry,
+        circuits: Circuits,
     ) -> Result<Self, BoxError> {
         let pid = std::process::id();
         let named = || {
@@ -48,6 +56,9 @@ impl State {
             store,
             // So long may a tenant go on that was suspended by somebody else.
             registry: Arc::new(registry.ttl(Duration::from_secs(10))),
+            circuits,
+            shed: stack::shed(),
+            front_page: FrontPage::default(),
             metrics: HttpMetrics::new(),
             admin_token: config.admin_token.clone(),
             cursor_keys: secrets.key_ring()?,
@@ -60,8 +71,9 @@ impl State {
     }
 
     /// All that has numbers to show.
-    pub(crate) fn stats(&self) -> [&dyn Stats; 2] {
-        [&*self.store, &*self.registry]
+    pub(crate) fn stats(&self) -> impl Iterator<Item = &dyn Stats> {
+        let own: [&dyn Stats; 3] = [&*self.store, &*self.registry, &self.shed];
+        own.into_iter().chain(self.circuits.stats())
     }
 
     pub(crate) fn is_ready(&self) -> bool {

@@ -13,7 +13,8 @@ static MISSES: Metric = Metric::counter("cache_misses", "", "Callers who had to 
 static LOADS: Metric = Metric::counter("cache_loads", "", "Loads begun");
 static LOAD_ERRORS: Metric =
     Metric::counter("cache_load_errors", "", "Loads that failed, by kind").labelled("kind");
-static REMOTE: Metric = Metric::counter("cache_remote", "", "What was done beyond memory").labelled("what");
+static REMOTE: Metric =
+    Metric::counter("cache_remote", "", "What was done beyond memory").labelled("what");
 static STALE: Metric = Metric::counter("cache_stale_served", "", "Answers that were stale");
 static SHED: Metric =
     Metric::counter("cache_shed", "", "Loads that got no slot, by what for").labelled("load");

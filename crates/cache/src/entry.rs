@@ -83,6 +83,11 @@ impl Meta {
             && self.tenant.is_valid(self.since, &self.tags, &self.seen)
     }
 
+    /// Whether nothing was forgotten that concerns it, stored or not.
+    pub(crate) fn is_current(&self) -> bool {
+        self.tenant.is_valid(self.since, &self.tags, &self.seen)
+    }
+
     pub(crate) fn go_live(&self) {
         self.live.store(true, Ordering::Release);
     }

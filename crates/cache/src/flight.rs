@@ -83,16 +83,6 @@ impl<V> Flights<V> {
         let _detached = self.shard(place).0.remove(place);
     }
 
-    /// Does this in an instant in which the load is not detached, or not at all.
-    pub(crate) fn meanwhile(&self, place: &Place, flight: &Arc<Flight<V>>, act: impl FnOnce()) -> bool {
-        let shard = self.shard(place);
-        let attached = is(shard.0.get(place), flight);
-        if attached {
-            act();
-        }
-        attached
-    }
-
     pub(crate) fn is_attached(&self, place: &Place, flight: &Arc<Flight<V>>) -> bool {
         is(self.shard(place).0.get(place), flight)
     }

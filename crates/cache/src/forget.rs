@@ -35,14 +35,3 @@ impl Scope {
         Self::Tenant(tenant.as_str().to_owned())
     }
 }
-
-impl Forget {
-    pub(crate) const fn scope(&self) -> Option<&Scope> {
-        match self {
-            Self::Key { scope, .. } | Self::Tag { scope, .. } | Self::Scope { scope } => {
-                Some(scope)
-            }
-            Self::All => None,
-        }
-    }
-}

@@ -61,6 +61,7 @@ mod error;
 mod fairness;
 mod flight;
 mod forget;
+mod forgetting;
 mod get_or_load;
 mod hit;
 mod hub;
@@ -68,6 +69,7 @@ mod invalidation;
 mod key;
 mod leader;
 mod loaded;
+mod making;
 mod memory;
 mod policy;
 #[cfg(not(feature = "redis"))]

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::forget::{Forget, Scope};
 use crate::Loaded;
+use crate::forget::{Forget, Scope};
 use crate::remote::Leave;
 
 /// One entry, as it is known beyond this process.
+#[cfg_attr(
+    not(feature = "redis"),
+    expect(dead_code, reason = "read beyond memory")
+)]
 #[derive(Clone, Debug)]
 pub(crate) struct Spot {
     pub(crate) scope: Scope,
@@ -38,6 +42,10 @@ impl<V> Found<V> {
 }
 
 /// For how many milliseconds what is stored is fresh, and how long it is of any use.
+#[cfg_attr(
+    not(feature = "redis"),
+    expect(dead_code, reason = "read beyond memory")
+)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lasts {
     pub(crate) fresh_for: u64,

@@ -13,8 +13,8 @@ use crate::lsn::{Lsn, Position};
 use crate::server::{Role, Server};
 
 const EVERY: Duration = Duration::from_millis(200);
-/// This and [`EVERY`] are less than a second: by then a server that hangs is known to.
-const TIMEOUT: Duration = Duration::from_millis(700);
+/// This and [`EVERY`] are well below a second: by then a server that hangs is known to.
+const TIMEOUT: Duration = Duration::from_millis(600);
 
 /// A server that has no connection for it is not asked again and again whether a pooler lies in
 /// between.
@@ -49,12 +49,15 @@ pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) +
     let mut reason = String::new();
     let mut timeline = 0;
     let mut examinations = EXAMINATIONS;
-    loop {
+    'asking: loop {
+        // Whether it did on this connection.
+        let mut has_answered = false;
         // Cancel safety: dropped with its connection, which closes it.
         let why = match timeout(TIMEOUT, server.connect()).await {
             Ok(Ok(wire)) => loop {
                 match timeout(TIMEOUT, ask(&wire.client)).await {
                     Ok(Ok(mut sighting)) => {
+                        has_answered = true;
                         // One that receives nothing tells that of its last checkpoint.
                         timeline = sighting.position.timeline.max(timeline);
                         sighting.position.timeline = timeline;
@@ -72,6 +75,8 @@ pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) +
                             examinations = if is_done { 0 } else { examinations - 1 };
                         }
                     }
+                    // The connection alone may be lost, and the next says more, at once.
+                    Ok(Err(_)) if has_answered => continue 'asking,
                     Ok(Err(error)) => break described(&error),
                     Err(late) => break late.to_string(),
                 }

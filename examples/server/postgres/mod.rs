@@ -9,33 +9,42 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use towerblock_core::{BoxError, Metric, Stats, TenantId, Value};
 use towerblock_postgres::{
-    Binding, Budget, Cluster, Replicas, SchemaName, Scope, Servers, Settings,
+    Binding, Budget, Cluster, Examination, Finding, Replicas, SchemaName, Scope, Servers, Settings,
+    examine,
 };
 use towerblock_tenant::{self as tenant, Isolation, Tenant, TenantStore};
 
 pub(crate) use self::embedded::Embedded;
 pub(crate) use self::url::address;
+use crate::circuits::Circuits;
 use crate::config::{Config, Secret};
 
 /// As long as the registry waits.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
+/// A start is a start, however slow the catalogue is.
+const EXAMINE_TIMEOUT: Duration = Duration::from_secs(5);
 const SETUP_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
 pub(crate) struct PostgresStore {
     cluster: Cluster,
+    circuits: Circuits,
     is_set_up: AtomicBool,
 }
 
 impl PostgresStore {
     /// Connects to nothing yet: the server starts while its database is away.
-    pub(crate) fn new(config: &Config, primary: &Secret) -> Result<Arc<Self>, BoxError> {
+    pub(crate) fn new(
+        config: &Config,
+        primary: &Secret,
+        circuits: Circuits,
+    ) -> Result<Arc<Self>, BoxError> {
         let mut servers = Servers::new(&url::with_search_path(primary.expose()))?;
         for replica in &config.database_read_replicas {
             servers = servers.replica(&url::with_search_path(replica.expose()))?;
@@ -50,11 +59,12 @@ impl PostgresStore {
             .replicas(replicas);
         Ok(Arc::new(Self {
             cluster: Cluster::start(servers, settings),
+            circuits,
             is_set_up: AtomicBool::new(false),
         }))
     }
 
-    /// Sets the database up once it can be reached.
+    /// Sets the database up once it can be reached, and then looks for what is wrong with it.
     pub(crate) async fn supervise(self: Arc<Self>) {
         let mut tick = tokio::time::interval(SETUP_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -75,6 +85,24 @@ impl PostgresStore {
         }
         self.is_set_up.store(true, Ordering::Relaxed);
         tracing::info!("the database is ready");
+        // Requests are served by now; what is found stops nothing.
+        match timeout(EXAMINE_TIMEOUT, self.examine()).await {
+            Ok(Ok(findings)) => findings.iter().for_each(|finding| {
+                let severity = finding.severity();
+                tracing::warn!(?severity, %finding, "the database should be looked at");
+            }),
+            Ok(Err(error)) => tracing::warn!(error, "cannot examine the database"),
+            Err(_) => tracing::warn!("examining the database took too long"),
+        }
+    }
+
+    /// What would let one tenant see another's rows, and the like.
+    async fn examine(&self) -> Result<Vec<Finding>, BoxError> {
+        let ours = Binding::shared();
+        // Cancel safety: dropped, its connection is closed.
+        let client = self.cluster.dedicated("setup.examine", &ours).await?;
+        let shared = Examination::default().schema(setup::SHARED_TABLES);
+        Ok(examine(&client, &shared.role(setup::ROLE)).await?)
     }
 
     /// Whether a server that would be read has all that there is to be.
@@ -98,7 +126,8 @@ impl PostgresStore {
                 let name = id.as_str();
                 let parameters: [&(dyn ToSql + Sync); 1] = [&name];
                 let rows = store.read("tenants.find", &ours, &scope, find, &parameters);
-                let row = rows.await?.into_iter().next();
+                let rows = store.circuits.look_up(rows).await?;
+                let row = rows.into_iter().next();
                 let found = row.map(|row| tenant::PostgresStore::read(id, &row));
                 found.transpose()
             }

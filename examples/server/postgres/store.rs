@@ -32,7 +32,7 @@ impl PostgresStore {
         let parameters: Vec<_> = list.parameters.iter().map(|(value, _)| *value).collect();
         let binding = binding(tenant);
         let rows = self.read(label, &binding, scope, &list.sql, &parameters);
-        Ok(rows.await?)
+        self.circuits.read(&tenant.id, rows).await
     }
 }
 
@@ -74,7 +74,8 @@ impl Store for PostgresStore {
         let (binding, key) = (binding(tenant), key(tenant)?);
         let parameters: [Parameter<'_>; 2] = [&key, &id];
         let rows = self.read("plugins.get", &binding, scope, &statement, &parameters);
-        Ok(rows.await?.first().map(plugin).transpose()?)
+        let rows = self.circuits.read(&tenant.id, rows).await?;
+        Ok(rows.first().map(plugin).transpose()?)
     }
 
     async fn create(
@@ -91,7 +92,7 @@ impl Store for PostgresStore {
         let write = self.cluster.write(&binding).within(scope);
         let parameters = of_draft(&key, &draft);
         let rows = write.query("plugins.create", &statement, &parameters);
-        let rows = rows.await?;
+        let rows = self.circuits.write(&tenant.id, rows).await?;
         Ok(plugin(rows.first().ok_or(StoreError::NoRow)?)?)
     }
 
@@ -111,7 +112,8 @@ impl Store for PostgresStore {
         let mut parameters = of_draft(&key, &draft).to_vec();
         parameters.push(&id);
         let rows = write.query("plugins.replace", &statement, &parameters);
-        Ok(rows.await?.first().map(plugin).transpose()?)
+        let rows = self.circuits.write(&tenant.id, rows).await?;
+        Ok(rows.first().map(plugin).transpose()?)
     }
 
     async fn delete(&self, tenant: &Tenant, scope: &Scope, id: i64) -> Result<bool, StoreError> {
@@ -120,7 +122,7 @@ impl Store for PostgresStore {
         let write = self.cluster.write(&binding).within(scope);
         let parameters: [Parameter<'_>; 2] = [&key, &id];
         let deleted = write.execute("plugins.delete", statement, &parameters);
-        Ok(deleted.await? > 0)
+        Ok(self.circuits.write(&tenant.id, deleted).await? > 0)
     }
 
     async fn profile(
@@ -140,7 +142,8 @@ impl Store for PostgresStore {
                 email: row.try_get(1)?,
             })
         };
-        rows.await?.first().map(profile).transpose()
+        let rows = self.circuits.read(&tenant.id, rows).await?;
+        rows.first().map(profile).transpose()
     }
 
     async fn set_profile(
@@ -156,9 +159,8 @@ impl Store for PostgresStore {
         let (binding, key) = (binding(tenant), key(tenant)?);
         let parameters: [Parameter<'_>; 4] = [&key, &user, &profile.display_name, &profile.email];
         let write = self.cluster.write(&binding).within(scope).idempotent();
-        write
-            .execute("profiles.set", statement, &parameters)
-            .await?;
+        let stored = write.execute("profiles.set", statement, &parameters);
+        self.circuits.write(&tenant.id, stored).await?;
         Ok(())
     }
 

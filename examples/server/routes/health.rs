@@ -6,10 +6,11 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde_json::{Map, Value, json};
-use towerblock_core::{Stats, Value as Number};
+use towerblock_core::Stats;
 use towerblock_respond::Refused;
 
 use crate::caller::Admin;
+use crate::reply::number;
 use crate::state::Shared;
 
 /// The process answers; nothing else is asked.
@@ -76,21 +77,13 @@ fn checks(state: &Shared) -> Value {
 
 pub(crate) async fn metrics(_: Admin, State(state): State<Shared>) -> Response {
     let queries = state.store.queries().map(|queries| queries as &dyn Stats);
-    let all: Vec<_> = state.stats().into_iter().chain(queries).collect();
+    let all: Vec<_> = state.stats().chain(queries).collect();
     let text = state.metrics.render(&all);
     (
         [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
         text,
     )
         .into_response()
-}
-
-fn number(value: &Number) -> Value {
-    match value {
-        Number::Count(count) => (*count).into(),
-        Number::Level(level) => (*level).into(),
-        _ => Value::Null,
-    }
 }
 
 /// Where the system tells it as Linux does.

@@ -1,5 +1,6 @@
 //! The endpoints.
 
+mod degradation;
 mod health;
 mod marketplace;
 mod plugins;
@@ -7,8 +8,9 @@ mod profile;
 mod queries;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
+pub(crate) use self::marketplace::FrontPage;
 use crate::state::Shared;
 
 /// What tenants call.
@@ -22,7 +24,7 @@ pub(crate) fn tenants() -> Router<Shared> {
                 .delete(plugins::delete),
         )
         .route("/api/v1/teams/{id}/my-plugins", get(plugins::of_team))
-        .route("/api/v1/marketplace", get(marketplace::list))
+        .route(marketplace::PATH, get(marketplace::list))
         .route(
             "/api/v1/user/profile",
             get(profile::show).put(profile::update),
@@ -38,4 +40,10 @@ pub(crate) fn operators() -> Router<Shared> {
         .route("/api/health", get(health::report))
         .route("/metrics", get(health::metrics))
         .route("/api/query-optimizer/metrics", get(queries::report))
+        .route("/api/degradation/health", get(degradation::health))
+        .route("/api/degradation/circuits", get(degradation::circuits))
+        .route(
+            "/api/degradation/circuits/{name}",
+            post(degradation::switch),
+        )
 }

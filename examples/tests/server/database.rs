@@ -180,6 +180,22 @@ async fn a_wrong_password_is_told() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_a_database_is_told_at_the_start() {
+    let postgres = Postgres::builder().start().await.unwrap();
+    let primary = postgres.primary();
+    let url = primary.url();
+    let first = Server::start(&[("DATABASE_URL", &url)]);
+    ready(&first).await;
+    let open = "ALTER TABLE towerblock_shared.plugins DISABLE ROW LEVEL SECURITY";
+    primary.sql(open).await.unwrap();
+    let mut server = Server::start_logged(&[("DATABASE_URL", &url)]);
+    ready(&server).await;
+    let line = server.log_line_with("row-level security is not enabled");
+    assert!(line.contains("WARN"), "{line}");
+    assert!(line.contains("towerblock_shared.plugins"), "{line}");
+}
+
+#[tokio::test]
 async fn a_client_that_hangs_up_leaves_nothing_to_the_next() {
     use std::io::Write as _;
     let postgres = Postgres::builder().start().await.unwrap();

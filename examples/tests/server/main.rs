@@ -9,6 +9,7 @@
     reason = "a test that cannot be set up should panic, and one that measures prints"
 )]
 
+mod circuits;
 mod client;
 mod database;
 mod hostile;

@@ -145,7 +145,7 @@ fn check_primary(what: &str, load: &Load, from: Instant, back: Instant) {
          {slowest:?}, back {again:?} after its return",
         refused.len()
     );
-    assert!(detected < Duration::from_secs(2), "{what}: {detected:?}");
+    assert!(detected < Duration::from_secs(1), "{what}: {detected:?}");
     assert!(slowest < Duration::from_millis(50), "{what}: {slowest:?}");
     assert!(again < Duration::from_secs(2), "{what}: {again:?}");
 }
@@ -178,6 +178,7 @@ async fn without_standby(server: &Server, load: &Load, standby: &Database, hangs
          {longest:?}, back {back:?} after its return",
         seen.len()
     );
+    // Seen from outside, by asking for the metrics again and again.
     for time in [detected, longest, back] {
         assert!(time < Duration::from_secs(2), "standby {what}: {time:?}");
     }

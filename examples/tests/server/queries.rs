@@ -48,6 +48,19 @@ async fn slow_queries_are_told_with_their_label_and_tenant() {
     for query in ["", "?slowOnly=false"] {
         assert!(labels(&server, query).contains(&"packages.list".to_owned()));
     }
+    let head = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n";
+    let metrics = send(&server, head, "").body;
+    for line in [
+        "# TYPE postgres_query_execute histogram",
+        r#"postgres_query_execute_bucket{label="plugins.list",le="0.1"} 0"#,
+        r#"postgres_query_execute_bucket{label="plugins.list",le="+Inf"} 1"#,
+        r#"postgres_query_execute_count{label="plugins.list",} 1"#,
+        r#"postgres_slow_queries{label="plugins.list"} 1"#,
+        r#"breaker_state{circuit="database.read"} 0"#,
+        "shed_limit 256",
+    ] {
+        assert!(metrics.lines().any(|it| it == line), "{line} in {metrics}");
+    }
     let report = report(&server, "", "").json();
     let last = &report["slow"][0];
     assert_eq!(

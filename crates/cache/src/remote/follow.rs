@@ -1,8 +1,8 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use towerblock_redis::{Call, Heard, Status};
 use tokio::time::{Instant, sleep};
+use towerblock_redis::{Call, Heard, Reply, Status};
 
 use super::link::Link;
 use super::message::Message;
@@ -128,8 +128,10 @@ impl State {
             let Ok(reply) = link.level.redis().call(Call::read("TIME")).await else {
                 return;
             };
-            let time: Vec<_> = reply.into_array().iter().map(|it| it.integer()).collect();
-            let [Some(secs), Some(micros)] = *time else { return };
+            let time: Vec<_> = reply.into_array().iter().map(Reply::integer).collect();
+            let [Some(secs), Some(micros)] = *time else {
+                return;
+            };
             let now = Duration::from_secs(secs.unsigned_abs())
                 + Duration::from_micros(micros.unsigned_abs());
             let began = now.saturating_sub(since.elapsed() + MARGIN).as_micros();

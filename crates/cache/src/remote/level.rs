@@ -124,8 +124,8 @@ impl Level {
         let left = number().and_then(|left| u64::try_from(left).ok());
         let (age, fresh_for, made) = (number(), number(), number());
         let payload = reply.next().and_then(Reply::into_bytes);
-        let tags = reply.next().map(Reply::into_array).unwrap_or_default();
-        let tags = tags.iter().filter_map(|tag| Some(tag.text()?.to_owned()));
+        let names = reply.next().map(Reply::into_array).unwrap_or_default();
+        let names = names.iter().filter_map(|tag| Some(tag.text()?.to_owned()));
         let right = match what {
             Some(2) => Right::Lease(Lease {
                 token,
@@ -141,7 +141,7 @@ impl Level {
                 fresh_for: fresh_for?,
                 made: u64::try_from(made?).ok()?,
                 payload: payload?,
-                tags: tags.collect(),
+                tags: names.collect(),
             })
         })();
         Ok(Answer { stored, right })
@@ -205,7 +205,10 @@ impl Level {
             }
             Forget::Tag { scope, tag } => {
                 let names = self.names.scope(scope);
-                (&FORGET_TAG, vec![format!("{}{tag}", names.tags), names.marks])
+                (
+                    &FORGET_TAG,
+                    vec![format!("{}{tag}", names.tags), names.marks],
+                )
             }
             Forget::Scope { scope } => (&FORGET, vec![self.names.scope(scope).marks]),
         };

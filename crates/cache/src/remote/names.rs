@@ -45,10 +45,6 @@ impl Names {
         format!("{}bus", self.prefix)
     }
 
-    pub(crate) fn epoch(&self) -> String {
-        format!("{}epoch", self.prefix)
-    }
-
     pub(crate) fn scope(&self, scope: &Scope) -> ScopeNames {
         let mut marks = self.within(scope);
         let tags = format!("{marks}t:");

@@ -27,8 +27,11 @@ impl Outbox {
         if self.all {
             return;
         }
-        let Some(scope) = forget.scope().cloned() else {
-            return self.everything();
+        let scope = match &forget {
+            Forget::Key { scope, .. } | Forget::Tag { scope, .. } | Forget::Scope { scope } => {
+                scope.clone()
+            }
+            Forget::All => return self.everything(),
         };
         let whole = matches!(forget, Forget::Scope { .. });
         let pending = self

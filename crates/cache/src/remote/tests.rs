@@ -155,7 +155,12 @@ async fn what_is_forgotten_is_gone_and_nothing_else_is() {
         (tag("b"), &["k", "l"][..]),
         (tag("unheard-of"), &[][..]),
         (Forget::Scope { scope: name() }, &["k", "l", "m"][..]),
-        (Forget::Scope { scope: Scope::Shared("c".to_owned()) }, &[][..]),
+        (
+            Forget::Scope {
+                scope: Scope::Shared("c".to_owned()),
+            },
+            &[][..],
+        ),
     ] {
         for (key, tags) in keys {
             if stored(&level, at(&tenant, key)).await.is_none() {

@@ -1,5 +1,6 @@
 //! Servers that die, hang, come back and change places.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -7,7 +8,7 @@ use towerblock_core::Reason;
 use towerblock_postgres::{Cluster, Error, Replicas, Settings};
 use towerblock_testkit::Postgres;
 
-use crate::{PATIENCE, budget, cluster, cluster_with, schema, set_up, until};
+use crate::{PATIENCE, budget, cluster, cluster_with, number, schema, set_up, until};
 
 const COUNT: &str = "SELECT count(*) FROM items";
 const ADD: &str = "INSERT INTO items (owner) VALUES (1)";
@@ -140,4 +141,40 @@ async fn a_write_that_may_be_done_twice_is_refused_once_its_server_is_seen_to_ha
     // Its deadline is in five.
     assert!(start.elapsed() < Duration::from_secs(2), "{error}");
     postgres.primary().resume().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_monitor_that_loses_its_connection_looks_again_before_it_judges() {
+    let postgres = Postgres::builder().start().await.unwrap();
+    set_up(&postgres, 1).await;
+    let cluster = cluster(&postgres, 4);
+    assert_eq!(writes(&cluster).await.unwrap(), 1);
+    let is_over = Cell::new(false);
+    let load = async || {
+        let mut calls = 0;
+        while !is_over.get() {
+            let (read, wrote) = (reads(&cluster).await, writes(&cluster).await);
+            assert!(read.is_ok(), "{read:?}");
+            assert!(wrote.is_ok(), "{wrote:?}");
+            calls += 2;
+        }
+        calls
+    };
+    let kill = async {
+        // Nobody else asks this.
+        let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+            WHERE query LIKE 'SELECT pg_is_in_recovery(),%'";
+        let mut killed = 0;
+        until(PATIENCE, async || {
+            killed += number(postgres.primary(), kill).await;
+            // Longer than from one look to the next.
+            sleep(Duration::from_millis(250)).await;
+            killed >= 8
+        })
+        .await;
+        is_over.set(true);
+    };
+    let (first, second, ()) = tokio::join!(load(), load(), kill);
+    assert!(first + second > 100, "{first} + {second} calls");
+    assert!(!cluster.servers()[0].is_away);
 }
