@@ -132,6 +132,41 @@ async fn notes_are_deleted_in_the_end_and_not_before_all_have_seen_them() {
     until(async || notes(&client).await.0 == 0).await;
 }
 
+/// Its next look would come much later.
+#[tokio::test]
+async fn who_writes_looks_soon() {
+    let (postgres, client) = database().await;
+    let seldom = outbox().every(Duration::from_secs(600));
+    let a = Instance::alone(&postgres.primary().url(), seldom);
+    until(async || a.is_at_work()).await;
+    a.put("acme", "1").await;
+    a.note(&client, "acme", "1").await;
+    until(async || a.peek("acme", "1").is_none()).await;
+}
+
+/// Each looks now and then, and deletes what it has seen for long enough.
+#[tokio::test]
+async fn no_instance_deletes_what_another_has_not_seen() {
+    const WRITTEN: u64 = 200;
+    let (postgres, client) = database().await;
+    let url = postgres.primary().url();
+    let brief = outbox().keep(4 * EVERY);
+    let a = Instance::alone(&url, brief.clone()).ready().await;
+    let b = Instance::alone(&url, brief).ready().await;
+    for n in 0..WRITTEN {
+        // Not by an instance, which would look at once.
+        let row = format!("INSERT INTO {TABLE} (forget) VALUES ('{n}')");
+        client.batch_execute(&row).await.unwrap();
+        sleep(EVERY / 5).await;
+    }
+    until(async || {
+        [&a, &b]
+            .iter()
+            .all(|on| on.count("cache_outbox_seen") == WRITTEN)
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_writer_needs_to_insert_and_nothing_else() {
     let (postgres, mut client) = database().await;

@@ -10,7 +10,7 @@ use towerblock_cache::{Hub, Policy, Settings};
 use towerblock_core::BoxError;
 use towerblock_testkit::Redis;
 
-use crate::support::{Instance, connect, database, id, notes, outbox, until};
+use crate::support::{Instance, TABLE, connect, database, id, notes, outbox, until};
 
 const DATABASE: &str = "TOWERBLOCK_TEST_CRASHES_WITH";
 
@@ -62,10 +62,14 @@ async fn an_instance_that_starts_tells_what_nobody_told() {
     let noted = a.cache.invalidate_in(&client, &tenant, "1");
     noted.await.unwrap();
     a.hub.shutdown(Duration::ZERO).await;
-    let b = Instance::sharing(&url, &redis.url(), outbox())
-        .ready()
-        .await;
-    until(async || notes(&client).await == (1, 0)).await;
+    // More than are told at once, and it is long until the next look.
+    let more = format!(
+        "INSERT INTO {TABLE} (forget) SELECT forget FROM {TABLE}, generate_series(1, 1200)"
+    );
+    client.batch_execute(&more).await.unwrap();
+    let seldom = outbox().every(Duration::from_secs(600));
+    let b = Instance::sharing(&url, &redis.url(), seldom).ready().await;
+    until(async || notes(&client).await == (1_201, 0)).await;
     assert_eq!(b.get("acme", "1").await, "new");
 }
 

@@ -1,3 +1,4 @@
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -79,6 +80,53 @@ async fn an_instance_that_is_deaf_finds_what_others_told() {
     let told = format!("UPDATE {TABLE} SET xid = pg_current_xact_id()");
     client.batch_execute(&told).await.unwrap();
     until(async || b.peek("acme", "1").is_none()).await;
+}
+
+/// However long that is.
+#[tokio::test]
+async fn what_redis_was_not_told_is_kept_until_it_is() {
+    let (postgres, client) = database().await;
+    let redis = Redis::builder().start().await.unwrap();
+    let url = postgres.primary().url();
+    let brief = outbox().keep(4 * EVERY);
+    let a = Instance::sharing(&url, &redis.url(), brief).ready().await;
+    redis.pause().await.unwrap();
+    a.note(&client, "acme", "1").await;
+    sleep(30 * EVERY).await;
+    assert_eq!(notes(&client).await, (1, 1));
+    redis.resume().await.unwrap();
+    until(async || notes(&client).await == (0, 0)).await;
+    assert_eq!(a.count("cache_outbox_told"), 1);
+
+    // Somebody else is at it.
+    let note = format!(
+        "INSERT INTO {TABLE} (forget, tried) VALUES ('0', clock_timestamp() + interval '1 hour')"
+    );
+    client.batch_execute(&note).await.unwrap();
+    sleep(10 * EVERY).await;
+    assert_eq!(a.count("cache_outbox_told"), 1);
+    let gone = format!("UPDATE {TABLE} SET tried = clock_timestamp() - interval '1 second'");
+    client.batch_execute(&gone).await.unwrap();
+    until(async || a.count("cache_outbox_told") == 2).await;
+}
+
+/// Another server is in its place, or a backup, which has come less far.
+#[tokio::test]
+async fn a_database_that_is_put_back_is_noticed() {
+    let (before, client) = database().await;
+    let (after, _) = database().await;
+    for _ in 0..1_000 {
+        let take_a_number = "SELECT pg_current_xact_id()";
+        client.batch_execute(take_a_number).await.unwrap();
+    }
+    let url = Arc::new(Mutex::new(before.primary().url()));
+    let there = Arc::clone(&url);
+    let hub = Hub::start(Settings::memory(1 << 20)).unwrap();
+    let a = Instance::of(hub, outbox(), move || there.lock().unwrap().clone());
+    let a = a.ready().await;
+    a.put("acme", "1").await;
+    *url.lock().unwrap() = after.primary().url();
+    until(async || a.peek("acme", "1").is_none()).await;
 }
 
 #[tokio::test]

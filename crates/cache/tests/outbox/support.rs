@@ -20,6 +20,7 @@ pub(crate) struct Instance {
     pub(crate) cache: Cache<String, String>,
     pub(crate) relay: Relay,
     pub(crate) redis: Option<towerblock_redis::Redis>,
+    born: Instant,
 }
 
 pub(crate) fn outbox() -> Outbox {
@@ -45,7 +46,8 @@ impl Instance {
     /// One that keeps all in memory.
     pub(crate) fn alone(url: &str, outbox: Outbox) -> Self {
         let hub = Hub::start(Settings::memory(64 << 20)).unwrap();
-        Self::of(hub, url, outbox, None)
+        let url = url.to_owned();
+        Self::of(hub, outbox, move || url.clone())
     }
 
     /// One that shares what it has.
@@ -54,14 +56,23 @@ impl Instance {
         let redis = towerblock_redis::Redis::connect(settings);
         let remote = Remote::new(redis.clone(), "test").unwrap();
         let hub = Hub::start_with(Settings::memory(64 << 20), remote).unwrap();
-        Self::of(hub, url, outbox, Some(redis))
+        let url = url.to_owned();
+        let instance = Self::of(hub, outbox, move || url.clone());
+        Self {
+            redis: Some(redis),
+            ..instance
+        }
     }
 
-    fn of(hub: Hub, url: &str, outbox: Outbox, redis: Option<towerblock_redis::Redis>) -> Self {
+    /// One that asks each time where its database is.
+    pub(crate) fn of(
+        hub: Hub,
+        outbox: Outbox,
+        url: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Self {
         let cache = hub.cache("things", policy()).unwrap();
-        let url: Arc<str> = url.into();
         let client = move || {
-            let url = Arc::clone(&url);
+            let url = url();
             async move { Ok(Box::new(connect(&url).await?)) }
         };
         let relay = hub.relay(outbox, client).unwrap();
@@ -69,7 +80,8 @@ impl Instance {
             hub,
             cache,
             relay,
-            redis,
+            redis: None,
+            born: Instant::now(),
         }
     }
 
@@ -80,8 +92,7 @@ impl Instance {
             let up = status.wait_for(|status| status.writes && status.subscribed);
             tokio::time::timeout(SOON, up).await.unwrap().unwrap();
         }
-        let mut silent = self.silent();
-        until(async || std::mem::replace(&mut silent, self.silent()) > silent).await;
+        until(async || self.is_at_work()).await;
         until(async || {
             let (old, fresh) = (self.put("a", "probe").await, self.peek("a", "probe"));
             old == fresh
@@ -123,6 +134,11 @@ impl Instance {
             }
         });
         found
+    }
+
+    /// It has looked at least once.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.silent() + 0.001 < self.born.elapsed().as_secs_f64()
     }
 
     fn silent(&self) -> f64 {
