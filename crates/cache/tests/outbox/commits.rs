@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use towerblock_cache::{Hub, Outbox, OutboxError, Policy, Settings};
 
-use crate::support::{EVERY, Instance, TABLE, connect, database, id, notes, outbox, until};
+use crate::support::{EVERY, Instance, TABLE, connect, database, id, notes, others, outbox, until};
 
 #[tokio::test]
 async fn what_is_committed_is_forgotten_by_all_and_what_is_rolled_back_by_none() {
@@ -147,16 +147,16 @@ async fn who_writes_looks_soon() {
 /// Each looks now and then, and deletes what it has seen for long enough.
 #[tokio::test]
 async fn no_instance_deletes_what_another_has_not_seen() {
-    const WRITTEN: u64 = 200;
+    const WRITTEN: u64 = 500;
     let (postgres, client) = database().await;
     let url = postgres.primary().url();
-    let brief = outbox().keep(4 * EVERY);
+    let brief = outbox().keep(20 * EVERY);
     let a = Instance::alone(&url, brief.clone()).ready().await;
     let b = Instance::alone(&url, brief).ready().await;
-    for n in 0..WRITTEN {
+    let starts = [&a, &b].map(Instance::suspicions);
+    for _ in 0..WRITTEN {
         // Not by an instance, which would look at once.
-        let row = format!("INSERT INTO {TABLE} (forget) VALUES ('{n}')");
-        client.batch_execute(&row).await.unwrap();
+        client.batch_execute(&others(1)).await.unwrap();
         sleep(EVERY / 5).await;
     }
     until(async || {

@@ -6,7 +6,9 @@ use towerblock_cache::{Hub, Policy, Settings};
 use towerblock_core::BoxError;
 use towerblock_testkit::{Direction, Proxy, Redis};
 
-use crate::support::{Calls, EVERY, Instance, TABLE, connect, database, id, notes, outbox, until};
+use crate::support::{
+    Calls, EVERY, Instance, TABLE, connect, database, id, notes, others, outbox, until,
+};
 
 /// Redis, told of what was committed, tells the others; while it is away they find it themselves.
 #[tokio::test]
@@ -168,15 +170,10 @@ async fn too_many_at_once_and_what_nobody_can_read_are_all() {
     let url = postgres.primary().url();
     let a = Instance::alone(&url, outbox()).ready().await;
     a.put("acme", "1").await;
-    let many = format!(
-        "INSERT INTO {TABLE} (forget)
-        SELECT '{{\"scope\": {{\"scope\": {{\"tenant\": \"other\"}}}}}}' FROM generate_series(1, 10001)"
-    );
-    let fewer = many.replace("10001", "10000");
-    client.batch_execute(&fewer).await.unwrap();
+    client.batch_execute(&others(10_000)).await.unwrap();
     until(async || a.count("cache_outbox_seen") == 10_000).await;
     assert!(a.peek("acme", "1").is_some());
-    client.batch_execute(&many).await.unwrap();
+    client.batch_execute(&others(10_001)).await.unwrap();
     until(async || a.peek("acme", "1").is_none()).await;
 
     a.put("acme", "1").await;

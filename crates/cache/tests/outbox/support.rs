@@ -136,6 +136,17 @@ impl Instance {
         found
     }
 
+    /// How often it could not know what else there was.
+    pub(crate) fn suspicions(&self) -> u64 {
+        let mut found = 0;
+        self.hub.read(&mut |_, label, value| {
+            if let ("all_suspected", Value::Count(count)) = (label, value) {
+                found = count;
+            }
+        });
+        found
+    }
+
     /// It has looked at least once.
     pub(crate) fn is_at_work(&self) -> bool {
         self.silent() + 0.001 < self.born.elapsed().as_secs_f64()
@@ -184,4 +195,10 @@ impl Calls {
     pub(crate) fn add(&self) -> usize {
         self.0.fetch_add(1, Ordering::SeqCst)
     }
+}
+
+/// Notes of a tenant of which nobody has anything.
+pub(crate) fn others(count: usize) -> String {
+    let note = r#"{"scope": {"scope": {"tenant": "other"}}}"#;
+    format!("INSERT INTO {TABLE} (forget) SELECT '{note}' FROM generate_series(1, {count})")
 }
