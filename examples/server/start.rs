@@ -55,7 +55,10 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
     let has_secrets = !config.secret_keys.is_empty();
     announce(&state, listener.local_addr()?, &place, has_secrets)?;
     serve::until(stop, listener, app, &state).await;
-    // Nothing asks any more, so nothing has to wait for those that are idle.
+    // Nothing asks any more, so nothing has to wait for those that are idle. What was written
+    // is forgotten before what keeps it ends.
+    state.writes.shutdown(CLOSE_TIMEOUT).await;
+    state.caches.hub.shutdown(CLOSE_TIMEOUT).await;
     drop(tasks);
     let in_use = state.store.close(CLOSE_TIMEOUT).await;
     tracing::info!(in_use, "closed the connections to the database");

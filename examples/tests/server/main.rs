@@ -20,5 +20,6 @@ mod program;
 mod queries;
 mod secrets;
 mod stack;
+mod switches;
 mod tenants;
 mod tls;

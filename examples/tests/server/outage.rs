@@ -92,7 +92,8 @@ fn once(server: &Server, n: usize) -> Seen {
     let answer = match n {
         0..READERS => {
             let tenant = ["acme", "globex", "t00001"][n % 3];
-            get(server, tenant, "/api/v1/plugins?limit=10")
+            // No cache answers a parameter that is not known.
+            get(server, tenant, "/api/v1/plugins?limit=10&uncached")
         }
         // What may be done twice, and what may not.
         READERS => {
