@@ -48,16 +48,6 @@ impl<K: Key, V: Cacheable> Cache<K, V> {
         self.store.peek(Owner::Tenant(tenant), key)
     }
 
-    /// The value if it is at hand, as [`peek`](Self::peek); where there are other places than
-    /// memory to look, this looks there, too.
-    pub async fn get<Q>(&self, tenant: &TenantId, key: &Q) -> Option<Hit<V>>
-    where
-        K: Borrow<Q>,
-        Q: Key + ?Sized,
-    {
-        self.peek(tenant, key)
-    }
-
     /// The value, from memory or else from `load`, which is called once for all who wait for the
     /// same key. `None` says that there is no such thing.
     ///
@@ -91,7 +81,9 @@ impl<K: Key, V: Cacheable> Cache<K, V> {
         K: Borrow<Q>,
         Q: Key + ?Sized,
     {
-        self.store.put_at(Owner::Tenant(tenant), key, value.into());
+        self.store
+            .put_at(Owner::Tenant(tenant), key, value.into())
+            .await;
     }
 
     /// Forgets a value. No call that begins after this has returned is given one whose load had
@@ -101,7 +93,7 @@ impl<K: Key, V: Cacheable> Cache<K, V> {
         K: Borrow<Q>,
         Q: Key + ?Sized,
     {
-        self.store.invalidate(Owner::Tenant(tenant), key)
+        self.store.invalidate(Owner::Tenant(tenant), key).await
     }
 
     /// Ends the time to live of a value: it may be served stale still, where the policy lets it.
@@ -110,19 +102,19 @@ impl<K: Key, V: Cacheable> Cache<K, V> {
         K: Borrow<Q>,
         Q: Key + ?Sized,
     {
-        self.store.expire(Owner::Tenant(tenant), key)
+        self.store.expire(Owner::Tenant(tenant), key).await
     }
 
     /// Forgets all values of this tenant that were loaded with this tag, of all caches of the
     /// hub but shared ones.
     pub async fn invalidate_tag(&self, tenant: &TenantId, tag: &str) -> Invalidation {
-        self.store.invalidate_tag(Owner::Tenant(tenant), tag)
+        self.store.invalidate_tag(Owner::Tenant(tenant), tag).await
     }
 
     /// Forgets all values of this tenant, of all caches of the hub, however many there are, at
     /// the price of one.
     pub async fn invalidate_tenant(&self, tenant: &TenantId) -> Invalidation {
-        self.store.invalidate_all(Owner::Tenant(tenant))
+        self.store.invalidate_all(Owner::Tenant(tenant)).await
     }
 }
 

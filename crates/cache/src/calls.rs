@@ -5,9 +5,10 @@ use std::sync::Arc;
 use towerblock_core::{BoxError, TenantId};
 
 use crate::entry::Entry;
+use crate::forget::Forget;
 use crate::get_or_load::GetOrLoad;
 use crate::hit::{Freshness, Hit, Source};
-use crate::key::{KeyBuf, Place, PlaceRef};
+use crate::key::{KeyBuf, PlaceRef};
 use crate::leader::Loader;
 use crate::store::{Look, Store};
 use crate::tenant::Tenant;
@@ -79,19 +80,27 @@ impl<V: Cacheable> Store<V> {
         GetOrLoad::loads(Arc::clone(self).load(tenant, place, loader, stale))
     }
 
-    pub(crate) fn put_at<Q: Key + ?Sized>(&self, owner: Owner<'_>, key: &Q, value: Loaded<V>) {
-        let buf = KeyBuf::of(key);
-        let place = self.at(owner, &buf).to_owned();
-        self.put(self.enter(owner), &place, value);
+    pub(crate) async fn put_at<Q: Key + ?Sized>(
+        &self,
+        owner: Owner<'_>,
+        key: &Q,
+        value: Loaded<V>,
+    ) {
+        let place = self.at(owner, &KeyBuf::of(key)).to_owned();
+        self.put(self.enter(owner), &place, value).await;
     }
 
-    pub(crate) fn invalidate<Q: Key + ?Sized>(&self, owner: Owner<'_>, key: &Q) -> Invalidation {
+    pub(crate) async fn invalidate<Q: Key + ?Sized>(
+        &self,
+        owner: Owner<'_>,
+        key: &Q,
+    ) -> Invalidation {
         self.hub.counters.of_key.add();
-        self.forget(&self.at(owner, &KeyBuf::of(key)).to_owned());
-        Invalidation::Everywhere
+        let place = self.at(owner, &KeyBuf::of(key)).to_owned();
+        self.hub.forget(self.spot(&place).forget()).await
     }
 
-    pub(crate) fn expire<Q: Key + ?Sized>(&self, owner: Owner<'_>, key: &Q) -> Invalidation {
+    pub(crate) async fn expire<Q: Key + ?Sized>(&self, owner: Owner<'_>, key: &Q) -> Invalidation {
         self.hub.counters.of_key.add();
         let place = self.at(owner, &KeyBuf::of(key)).to_owned();
         // What is under way is as old.
@@ -102,32 +111,31 @@ impl<V: Cacheable> Store<V> {
             Look::Fresh(entry) | Look::Stale { entry, .. } | Look::Late(entry) => {
                 entry.meta.expire(now);
             }
-            Look::Absent | Look::Failed(_) | Look::Nothing => self.forget(&place),
+            Look::Absent | Look::Failed(_) | Look::Nothing => {
+                self.hub.memory.remove(place.borrowed());
+            }
         }
-        Invalidation::Everywhere
+        let forget = self.spot(&place).forget();
+        match self.hub.remote.clone() {
+            Some(link) => {
+                let telling = async move { link.forget(&forget).await };
+                self.hub.finish(telling).await
+            }
+            None => Invalidation::Everywhere,
+        }
     }
 
-    pub(crate) fn invalidate_tag(&self, owner: Owner<'_>, tag: &str) -> Invalidation {
+    pub(crate) async fn invalidate_tag(&self, owner: Owner<'_>, tag: &str) -> Invalidation {
         self.hub.counters.of_tag.add();
-        if let Some(tenant) = self.find(owner) {
-            tenant.forget_tag(self.hub.tag(tag));
-        }
-        Invalidation::Everywhere
+        let scope = self.scope_of(owner.id());
+        let tag = tag.to_owned();
+        self.hub.forget(Forget::Tag { scope, tag }).await
     }
 
-    pub(crate) fn invalidate_all(&self, owner: Owner<'_>) -> Invalidation {
+    pub(crate) async fn invalidate_all(&self, owner: Owner<'_>) -> Invalidation {
         self.hub.counters.of_all.add();
-        if let Some(tenant) = self.find(owner) {
-            tenant.forget_all();
-        }
-        Invalidation::Everywhere
-    }
-
-    /// Detached first: a load that lands later is not stored, and what one stored before is
-    /// removed.
-    fn forget(&self, place: &Place) {
-        self.flights.detach(place);
-        self.hub.memory.remove(place.borrowed());
+        let scope = self.scope_of(owner.id());
+        self.hub.forget(Forget::Scope { scope }).await
     }
 
     #[inline]
@@ -149,13 +157,6 @@ impl<V: Cacheable> Store<V> {
         match owner {
             Owner::Tenant(id) => self.hub.tenants.enter(id),
             Owner::Scope(scope) => Arc::clone(scope),
-        }
-    }
-
-    fn find(&self, owner: Owner<'_>) -> Option<Arc<Tenant>> {
-        match owner {
-            Owner::Tenant(id) => self.hub.tenants.find(id),
-            Owner::Scope(scope) => Some(Arc::clone(scope)),
         }
     }
 }

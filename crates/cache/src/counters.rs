@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use towerblock_core::{Metric, Value};
@@ -12,6 +13,8 @@ static MISSES: Metric = Metric::counter("cache_misses", "", "Callers who had to 
 static LOADS: Metric = Metric::counter("cache_loads", "", "Loads begun");
 static LOAD_ERRORS: Metric =
     Metric::counter("cache_load_errors", "", "Loads that failed, by kind").labelled("kind");
+static REMOTE: Metric =
+    Metric::counter("cache_remote", "", "What was done beyond memory").labelled("what");
 static STALE: Metric = Metric::counter("cache_stale_served", "", "Answers that were stale");
 static SHED: Metric =
     Metric::counter("cache_shed", "", "Loads that got no slot, by what for").labelled("load");
@@ -37,6 +40,7 @@ pub(crate) static METRICS: &[Metric] = &[
     MISSES,
     LOADS,
     LOAD_ERRORS,
+    REMOTE,
     STALE,
     SHED,
     EVICTED,
@@ -68,6 +72,20 @@ pub(crate) struct Counters {
     pub(crate) of_key: Count,
     pub(crate) of_tag: Count,
     pub(crate) of_all: Count,
+    pub(crate) remotely: Arc<Remotely>,
+}
+
+/// What is counted beyond memory.
+#[derive(Debug, Default)]
+pub(crate) struct Remotely {
+    pub(crate) hits: Count,
+    pub(crate) fills: Count,
+    pub(crate) overtaken: Count,
+    pub(crate) errors: Count,
+    pub(crate) damaged: Count,
+    pub(crate) queued: Count,
+    pub(crate) heard: Count,
+    pub(crate) suspected: Count,
 }
 
 /// What there is now.
@@ -89,6 +107,14 @@ impl Counters {
             (&LOAD_ERRORS, "timeout", self.timed_out.get()),
             (&LOAD_ERRORS, "panic", self.panicked.get()),
             (&LOAD_ERRORS, "aborted", self.aborted.get()),
+            (&HITS, "remote", self.remotely.hits.get()),
+            (&REMOTE, "stored", self.remotely.fills.get()),
+            (&REMOTE, "overtaken", self.remotely.overtaken.get()),
+            (&REMOTE, "error", self.remotely.errors.get()),
+            (&REMOTE, "damaged", self.remotely.damaged.get()),
+            (&REMOTE, "invalidation_queued", self.remotely.queued.get()),
+            (&REMOTE, "invalidation_heard", self.remotely.heard.get()),
+            (&REMOTE, "all_suspected", self.remotely.suspected.get()),
             (&STALE, "", self.stale.get()),
             (&SHED, "awaited", self.shed.get()),
             (&SHED, "refresh", self.skipped.get()),

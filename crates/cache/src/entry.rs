@@ -34,7 +34,8 @@ pub(crate) struct Meta {
     since: u64,
     seen: AtomicU64,
     tags: Box<[u64]>,
-    // Times of the clock.
+    // Times of the clock. When its load began, and when it was made, here or elsewhere.
+    begun: u64,
     born: u64,
     fresh_until: AtomicU64,
     retry_at: AtomicU64,
@@ -48,7 +49,11 @@ pub(crate) struct Birth {
     pub(crate) bytes: u32,
     pub(crate) since: u64,
     pub(crate) tags: Box<[u64]>,
+    /// When its load began.
+    pub(crate) begun: u64,
     pub(crate) now: u64,
+    /// What it was old when it came here, and for how long more it is fresh.
+    pub(crate) age: u64,
     pub(crate) fresh_for: u64,
 }
 
@@ -63,7 +68,8 @@ impl Meta {
             since: birth.since,
             seen: AtomicU64::new(birth.since),
             tags: birth.tags,
-            born: birth.now,
+            begun: birth.begun,
+            born: birth.now.saturating_sub(birth.age),
             fresh_until: AtomicU64::new(birth.now.saturating_add(birth.fresh_for)),
             retry_at: AtomicU64::new(0),
         }
@@ -77,6 +83,11 @@ impl Meta {
             && self.tenant.is_valid(self.since, &self.tags, &self.seen)
     }
 
+    /// Whether nothing was forgotten that concerns it, stored or not.
+    pub(crate) fn is_current(&self) -> bool {
+        self.tenant.is_valid(self.since, &self.tags, &self.seen)
+    }
+
     pub(crate) fn go_live(&self) {
         self.live.store(true, Ordering::Release);
     }
@@ -87,6 +98,10 @@ impl Meta {
 
     pub(crate) fn bytes(&self) -> u32 {
         self.bytes
+    }
+
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun
     }
 
     pub(crate) fn born(&self) -> u64 {

@@ -27,6 +27,8 @@ struct Shard<V>(HashMap<Place, Arc<Flight<V>>>);
 pub(crate) struct Flight<V> {
     /// Invalidations of its tenant that it knows of.
     since: u64,
+    /// By the hub's clock.
+    begun: u64,
     landed: watch::Sender<Option<Landed<V>>>,
 }
 
@@ -34,6 +36,10 @@ pub(crate) struct Flight<V> {
 #[derive(Debug)]
 pub(crate) enum Landed<V> {
     Found(Arc<Entry<V>>),
+    /// Another instance has loaded it.
+    Elsewhere(Arc<Entry<V>>),
+    /// It failed, and this is what another instance once loaded.
+    Late(Arc<Entry<V>>, Error),
     Absent,
     Failed(Error),
 }
@@ -49,7 +55,7 @@ pub(crate) struct Seat<V> {
 impl<V> Flights<V> {
     /// Joins the load of this key or opens one. A load that began before an invalidation is
     /// left to those who wait for it.
-    pub(crate) fn board(&self, place: &Place, since: u64) -> Seat<V> {
+    pub(crate) fn board(&self, place: &Place, since: u64, begun: u64) -> Seat<V> {
         let mut shard = self.shard(place);
         if let Some(flight) = shard.0.get(place).filter(|flight| flight.since == since) {
             let landed = flight.landed.subscribe();
@@ -61,6 +67,7 @@ impl<V> Flights<V> {
         let (sender, landed) = watch::channel(None);
         let flight = Arc::new(Flight {
             since,
+            begun,
             landed: sender,
         });
         let overtaken = shard.0.insert(place.clone(), Arc::clone(&flight));
@@ -116,6 +123,10 @@ impl<V> Flight<V> {
         self.since
     }
 
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun
+    }
+
     pub(crate) fn tell(&self, landed: Landed<V>) {
         self.landed.send_replace(Some(landed));
     }
@@ -134,6 +145,8 @@ impl<V> Clone for Landed<V> {
     fn clone(&self) -> Self {
         match self {
             Self::Found(entry) => Self::Found(Arc::clone(entry)),
+            Self::Elsewhere(entry) => Self::Elsewhere(Arc::clone(entry)),
+            Self::Late(entry, error) => Self::Late(Arc::clone(entry), error.clone()),
             Self::Absent => Self::Absent,
             Self::Failed(error) => Self::Failed(error.clone()),
         }

@@ -85,6 +85,8 @@ pub enum Source {
     Load,
     /// It was loaded for another caller, whose load this one joined.
     Coalesced,
+    /// It was stored by this or another instance.
+    Remote,
 }
 
 /// Whether a value is as new as its policy wants it.

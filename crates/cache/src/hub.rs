@@ -7,8 +7,14 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use towerblock_core::{Metric, Stats, Value};
 
+#[cfg(feature = "redis")]
+use crate::Remote;
+#[cfg(feature = "redis")]
+use crate::counters::Counters;
 use crate::counters::METRICS;
 use crate::error::StartError;
+#[cfg(feature = "redis")]
+use crate::remote::Link;
 use crate::shared::Shared;
 use crate::store::Store;
 use crate::tenant::Tenant;
@@ -31,7 +37,22 @@ impl Hub {
     /// [`StartError`] outside of a tokio runtime, which must have timers.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError(()))?;
-        let shared = Shared::start(settings, runtime)?;
+        let shared = Shared::start(settings, runtime, |_| None)?;
+        Ok(Self { shared })
+    }
+
+    /// Starts a hub that shares what it caches with other instances, through Redis.
+    ///
+    /// It starts, and serves, while Redis is away.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    #[cfg(feature = "redis")]
+    pub fn start_with(settings: Settings, remote: Remote) -> Result<Self, StartError> {
+        let runtime = Handle::try_current().map_err(|_| StartError(()))?;
+        let link = |counters: &Counters| Some(Link::new(remote, Arc::clone(&counters.remotely)));
+        let shared = Shared::start(settings, runtime, link)?;
         Ok(Self { shared })
     }
 
@@ -46,7 +67,7 @@ impl Hub {
         K: Key,
         V: Cacheable,
     {
-        Ok(Cache::of(Arc::new(self.store(name, policy)?)))
+        Ok(Cache::of(self.store(name, policy, None)?))
     }
 
     /// A cache of one kind of values that are no tenant's. The name is as that of
@@ -64,10 +85,10 @@ impl Hub {
         K: Key,
         V: Cacheable,
     {
-        let store = Arc::new(self.store(name, policy)?);
         let tenants = Arc::clone(&self.shared.tenants);
-        let scope = Tenant::new(self.shared.nobody.clone(), tenants, None);
-        Ok(SharedCache::of(store, Arc::new(scope)))
+        let scope = Arc::new(Tenant::new(self.shared.nobody.clone(), tenants, None));
+        let store = self.store(name, policy, Some(Arc::clone(&scope)))?;
+        Ok(SharedCache::of(store, scope))
     }
 
     /// Begins no load any more, lets those under way end for so long, and drops the rest. What
@@ -78,7 +99,12 @@ impl Hub {
         self.shared.shutdown(grace).await;
     }
 
-    fn store<V: Cacheable>(&self, name: &str, policy: Policy) -> Result<Store<V>, InvalidCache> {
+    fn store<V: Cacheable>(
+        &self,
+        name: &str,
+        policy: Policy,
+        scope: Option<Arc<Tenant>>,
+    ) -> Result<Arc<Store<V>>, InvalidCache> {
         let invalid = |flaw| InvalidCache {
             name: name.to_owned(),
             flaw,
@@ -86,8 +112,12 @@ impl Hub {
         if let Some(flaw) = policy.flaw() {
             return Err(invalid(flaw));
         }
-        let id = self.shared.register(name).map_err(invalid)?;
-        Ok(Store::new(Arc::clone(&self.shared), id, policy))
+        let known = self.shared.register(name).map_err(invalid)?;
+        let id = known.0;
+        let store = Arc::new(Store::new(Arc::clone(&self.shared), known, policy, scope));
+        let weak = Arc::downgrade(&store);
+        self.shared.enroll(id, weak);
+        Ok(store)
     }
 }
 

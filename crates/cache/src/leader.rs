@@ -10,6 +10,9 @@ use towerblock_fair::Slot as LoadSlot;
 use crate::entry::{Entry, Slot};
 use crate::flight::{Flight, Landed};
 use crate::key::Place;
+use crate::making::Load;
+use crate::remote::Leave;
+use crate::spot::Sought;
 use crate::store::{Look, Store};
 use crate::tenant::Tenant;
 use crate::{Cacheable, Error, Loaded};
@@ -25,6 +28,8 @@ pub(crate) struct Leader<V: Cacheable> {
     tenant: Arc<Tenant>,
     place: Place,
     flight: Arc<Flight<V>>,
+    /// What another instance once loaded.
+    late: Option<Arc<Entry<V>>>,
     told: bool,
 }
 
@@ -40,6 +45,7 @@ impl<V: Cacheable> Leader<V> {
             tenant,
             place,
             flight,
+            late: None,
             told: false,
         }
     }
@@ -56,35 +62,89 @@ impl<V: Cacheable> Leader<V> {
         }
         let hub = Arc::clone(&self.store.hub);
         hub.spawn(async move {
-            let hub = &self.store.hub;
-            let deadline = Instant::now() + self.store.policy.timeouts.hard;
-            match hub.loads.acquire_before(self.tenant.id(), deadline).await {
-                Ok(slot) => self.load(slot, loader).await,
+            let Some((leader, leave)) = self.seek().await else {
+                return;
+            };
+            let hub = Arc::clone(&leader.store.hub);
+            let deadline = Instant::now() + leader.store.policy.timeouts.hard;
+            match hub.loads.acquire_before(leader.tenant.id(), deadline).await {
+                Ok(slot) => leader.load(slot, loader, leave).await,
                 Err(rejected) => {
                     hub.counters.shed.add();
-                    self.end(Landed::Failed(Error::Shed(rejected)));
+                    leader.give_up(Error::Shed(rejected));
                 }
             }
         });
     }
 
-    /// Loads.
+    /// Loads, for whoever is served something stale meanwhile.
     pub(crate) fn depart_with(self, slot: (LoadSlot, OwnedSemaphorePermit), loader: Loader<V>) {
         let hub = Arc::clone(&self.store.hub);
         hub.spawn(async move {
             let (slot, _permit) = slot;
-            self.load(slot, loader).await;
+            if let Some((leader, leave)) = self.seek().await {
+                leader.load(slot, loader, leave).await;
+            }
         });
     }
 
+    /// Looks whether another instance has it. If not, there may be leave to store it for them.
+    async fn seek(mut self) -> Option<(Self, Option<Leave>)> {
+        let Some(link) = self.store.hub.remote.clone() else {
+            return Some((self, None));
+        };
+        let spot = self.store.spot(&self.place);
+        let patience = self.store.policy.timeouts.elsewhere;
+        // Cancel safety: dropped here, this says that it was ended.
+        let Sought { found, leave } = link.seek::<V>(&spot, patience).await;
+        let Some(found) = found else {
+            return Some((self, leave));
+        };
+        let fresh = found.is_fresh();
+        let load = Load {
+            since: self.flight.since(),
+            begun: self.flight.begun(),
+            age: found.age,
+            fresh_for: found.fresh_for.saturating_sub(found.age),
+        };
+        let tenant = Arc::clone(&self.tenant);
+        let (slot, landed) = self.store.entry(tenant, &self.place, load, found.loaded);
+        match landed {
+            Landed::Found(entry) if fresh => {
+                self.keep(&slot);
+                self.end(Landed::Elsewhere(entry));
+                None
+            }
+            Landed::Absent if fresh => {
+                self.keep(&slot);
+                self.end(Landed::Absent);
+                None
+            }
+            Landed::Found(entry) => {
+                self.late = Some(entry);
+                Some((self, leave))
+            }
+            _ => Some((self, leave)),
+        }
+    }
+
     /// Cancel safety: dropped anywhere, this gives back the slot, and says that it was ended.
-    async fn load(self, slot: LoadSlot, loader: Loader<V>) {
-        let store = &self.store;
+    async fn load(self, slot: LoadSlot, loader: Loader<V>, leave: Option<Leave>) {
+        let store = Arc::clone(&self.store);
         store.hub.counters.loads.add();
         let loaded = timeout(store.policy.timeouts.in_background, loader).await;
         drop(slot);
         match loaded {
-            Ok(Ok(loaded)) => self.found(loaded),
+            Ok(Ok(loaded)) => {
+                let parcel = leave.as_ref().and_then(|_| store.parcel(&loaded));
+                let spot = store.spot(&self.place);
+                self.found(loaded);
+                // Whoever waits has been told.
+                if let (Some(link), Some(leave), Some(parcel)) = (&store.hub.remote, leave, parcel)
+                {
+                    link.fill(&spot, &leave, parcel).await;
+                }
+            }
             Ok(Err(error)) => {
                 store.hub.counters.failed.add();
                 self.failed(Error::load(error));
@@ -98,17 +158,32 @@ impl<V: Cacheable> Leader<V> {
 
     fn found(self, loaded: Loaded<V>) {
         let tenant = Arc::clone(&self.tenant);
-        let since = self.flight.since();
-        let (slot, landed) = self.store.entry(tenant, &self.place, since, loaded);
+        let load = Load {
+            since: self.flight.since(),
+            begun: self.flight.begun(),
+            age: 0,
+            fresh_for: self.store.fresh_for(&loaded),
+        };
+        let (slot, landed) = self.store.entry(tenant, &self.place, load, loaded);
         if !self.keep(&slot) {
             self.store.hub.counters.overtaken.add();
         }
         self.end(landed);
     }
 
-    fn failed(mut self, error: Error) {
+    fn failed(self, error: Error) {
         self.remember(&error);
-        self.tell(Landed::Failed(error));
+        self.give_up(error);
+    }
+
+    /// Whoever has nothing better is served what another instance once loaded, if that may be.
+    fn give_up(mut self, error: Error) {
+        let late = self.late.take();
+        let late = late.filter(|late| late.meta.is_current() && self.may_serve(late));
+        self.end(match late {
+            Some(late) => Landed::Late(late, error),
+            None => Landed::Failed(error),
+        });
     }
 
     /// Puts an entry into memory, and lands; nothing, if it was overtaken by an invalidation.
@@ -156,11 +231,10 @@ impl<V: Cacheable> Leader<V> {
     fn remember_alone(&self, error: &Error, failures: u32) {
         if error.backs_off() {
             let tenant = Arc::clone(&self.tenant);
-            let since = self.flight.since();
             let error = error.clone();
             let failure = self
                 .store
-                .failure(tenant, &self.place, since, error, failures);
+                .failure(tenant, &self.place, &self.flight, error, failures);
             self.keep(&failure);
         }
     }

@@ -60,6 +60,8 @@ mod entry;
 mod error;
 mod fairness;
 mod flight;
+mod forget;
+mod forgetting;
 mod get_or_load;
 mod hit;
 mod hub;
@@ -67,18 +69,27 @@ mod invalidation;
 mod key;
 mod leader;
 mod loaded;
+mod making;
 mod memory;
 mod policy;
+#[cfg(not(feature = "redis"))]
+#[path = "no_remote.rs"]
+mod remote;
+#[cfg(feature = "redis")]
+mod remote;
 mod ring;
 mod settings;
 mod shared;
 mod shared_cache;
+mod spot;
 mod store;
 mod tenant;
 mod tenants;
 mod timeouts;
 mod weight;
 
+#[cfg(feature = "redis")]
+pub use self::remote::{InvalidNamespace, Remote};
 pub use self::{
     cache::Cache,
     error::{Error, InvalidCache, StartError},

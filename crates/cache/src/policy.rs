@@ -100,6 +100,7 @@ impl Policy {
             hard,
             with_stale,
             in_background,
+            elsewhere,
         } = self.timeouts;
         let stale = self.stale_for();
         let flaws = [
@@ -109,6 +110,10 @@ impl Policy {
             (
                 in_background < hard,
                 "timeouts: in_background is below the hard one",
+            ),
+            (
+                elsewhere >= hard,
+                "timeouts: elsewhere is not below the hard one",
             ),
             (
                 with_stale.is_some_and(|soft| soft >= hard),

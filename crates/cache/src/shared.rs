@@ -1,4 +1,5 @@
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -13,8 +14,10 @@ use crate::clock::{Clock, TICK};
 use crate::counters::{Counters, Levels};
 use crate::entry::Slot;
 use crate::error::StartError;
+use crate::forgetting::Known;
 use crate::key::{Place, PlaceRef};
 use crate::memory::Memory;
+use crate::remote::{self, Link};
 use crate::ring::{Held, Ticket};
 use crate::tenant::Tenant;
 use crate::tenants::Tenants;
@@ -33,49 +36,51 @@ pub(crate) struct Shared {
     /// In whose name data of no tenant is loaded and kept.
     pub(crate) nobody: TenantId,
     hasher: RandomState,
-    names: Mutex<Vec<Box<str>>>,
+    pub(crate) caches: Mutex<Vec<Known>>,
+    /// What was loaded before this time of the clock is not served as fresh.
+    pub(crate) trusted_since: AtomicU64,
+    pub(crate) remote: Option<Arc<Link>>,
     runtime: Handle,
     /// Nothing, once it is shut down.
     tasks: Mutex<Option<JoinSet<()>>>,
-    upkeep: AbortHandle,
+    tending: Vec<AbortHandle>,
 }
 
 impl Shared {
-    pub(crate) fn start(settings: Settings, runtime: Handle) -> Result<Arc<Self>, StartError> {
+    pub(crate) fn start(
+        settings: Settings,
+        runtime: Handle,
+        link: impl FnOnce(&Counters) -> Option<Link>,
+    ) -> Result<Arc<Self>, StartError> {
         let nobody = TenantId::new("shared-by-all-tenants").map_err(|_| StartError(()))?;
         let clock = Arc::new(Clock::start());
+        let counters = Counters::default();
+        let remote = link(&counters).map(Arc::new);
         Ok(Arc::new_cyclic(|this| {
             let upkeep = runtime.spawn(upkeep(Weak::clone(this), Ticking(Arc::clone(&clock))));
+            let mut tending = vec![upkeep.abort_handle()];
+            if remote.is_some() {
+                let follow = runtime.spawn(remote::follow(Weak::clone(this)));
+                tending.push(follow.abort_handle());
+            }
             Self {
                 memory: Memory::of(settings.memory),
                 tenants: Arc::default(),
                 clock,
                 loads: settings.loads.slots(),
                 refreshes: Arc::new(Semaphore::new(settings.loads.refreshes())),
-                counters: Counters::default(),
+                counters,
                 settings,
                 nobody,
                 hasher: RandomState::new(),
-                names: Mutex::default(),
+                caches: Mutex::default(),
+                trusted_since: AtomicU64::new(0),
+                remote,
                 runtime,
                 tasks: Mutex::new(Some(JoinSet::new())),
-                upkeep: upkeep.abort_handle(),
+                tending,
             }
         }))
-    }
-
-    pub(crate) fn register(&self, name: &str) -> Result<u16, &'static str> {
-        let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-');
-        if !(matches!(name.len(), 1..=32) && name.bytes().all(allowed)) {
-            return Err("the name is not of the form [a-z0-9-]{1,32}");
-        }
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        if names.iter().any(|taken| **taken == *name) {
-            return Err("the name is taken: clone the cache that has it");
-        }
-        let id = u16::try_from(names.len()).map_err(|_| "the hub has 65,536 caches already")?;
-        names.push(name.into());
-        Ok(id)
     }
 
     pub(crate) fn levels(&self) -> Levels {
@@ -113,7 +118,7 @@ impl Shared {
             let _ended = timeout(grace, all).await;
             tasks.shutdown().await;
         }
-        self.upkeep.abort();
+        self.tending.iter().for_each(AbortHandle::abort);
     }
 
     /// A place for an entry among what its tenant holds, for which it may have to give up
@@ -180,7 +185,7 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.upkeep.abort();
+        self.tending.iter().for_each(AbortHandle::abort);
     }
 }
 

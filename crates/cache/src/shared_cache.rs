@@ -50,16 +50,6 @@ impl<K: Key, V: Cacheable> SharedCache<K, V> {
         self.store.peek(Owner::Scope(&self.scope), key)
     }
 
-    /// The value if it is at hand, as [`peek`](Self::peek); where there are other places than
-    /// memory to look, this looks there, too.
-    pub async fn get<Q>(&self, key: &Q) -> Option<Hit<V>>
-    where
-        K: Borrow<Q>,
-        Q: Key + ?Sized,
-    {
-        self.peek(key)
-    }
-
     /// The value, from memory or else from `load`, which is called once for all who wait for the
     /// same key. `None` says that there is no such thing.
     ///
@@ -94,7 +84,8 @@ impl<K: Key, V: Cacheable> SharedCache<K, V> {
         Q: Key + ?Sized,
     {
         self.store
-            .put_at(Owner::Scope(&self.scope), key, value.into());
+            .put_at(Owner::Scope(&self.scope), key, value.into())
+            .await;
     }
 
     /// Forgets a value. No call that begins after this has returned is given one whose load had
@@ -104,7 +95,7 @@ impl<K: Key, V: Cacheable> SharedCache<K, V> {
         K: Borrow<Q>,
         Q: Key + ?Sized,
     {
-        self.store.invalidate(Owner::Scope(&self.scope), key)
+        self.store.invalidate(Owner::Scope(&self.scope), key).await
     }
 
     /// Ends the time to live of a value: it may be served stale still, where the policy lets it.
@@ -113,17 +104,19 @@ impl<K: Key, V: Cacheable> SharedCache<K, V> {
         K: Borrow<Q>,
         Q: Key + ?Sized,
     {
-        self.store.expire(Owner::Scope(&self.scope), key)
+        self.store.expire(Owner::Scope(&self.scope), key).await
     }
 
     /// Forgets all values that were loaded with this tag.
     pub async fn invalidate_tag(&self, tag: &str) -> Invalidation {
-        self.store.invalidate_tag(Owner::Scope(&self.scope), tag)
+        self.store
+            .invalidate_tag(Owner::Scope(&self.scope), tag)
+            .await
     }
 
     /// Forgets all values, however many there are, at the price of one.
     pub async fn invalidate_all(&self) -> Invalidation {
-        self.store.invalidate_all(Owner::Scope(&self.scope))
+        self.store.invalidate_all(Owner::Scope(&self.scope)).await
     }
 }
 

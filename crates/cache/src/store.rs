@@ -2,19 +2,23 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use tokio::time::timeout;
+use towerblock_core::TenantId;
 
 use crate::clock::millis;
-use crate::entry::{Absent, Birth, Entry, Failed, Meta, Slot};
+use crate::entry::{Absent, Entry, Failed, Slot};
 use crate::flight::{Flights, Landed};
+use crate::forget::Scope;
 use crate::hit::{Freshness, Hit, Source};
 use crate::key::{Place, PlaceRef};
 use crate::leader::{Leader, Loader};
 use crate::policy::Verdict;
-use crate::ring::Held;
+
+use crate::forgetting::Forgets;
 use crate::shared::Shared;
+use crate::spot::Spot;
 use crate::tenant::Tenant;
-use crate::weight::{self, Weigh};
-use crate::{Cacheable, Error, Loaded, Policy};
+use crate::weight::Weigh;
+use crate::{Cacheable, Error, Policy};
 
 /// One cache: what it looks up in memory, and what it loads.
 pub(crate) struct Store<V> {
@@ -22,7 +26,12 @@ pub(crate) struct Store<V> {
     pub(crate) id: u16,
     pub(crate) policy: Policy,
     pub(crate) flights: Flights<V>,
-    weigh: OnceLock<Weigh<V>>,
+    pub(crate) weigh: OnceLock<Weigh<V>>,
+    name: Arc<str>,
+    /// What its values are, for other instances.
+    field: Arc<str>,
+    /// In whose name it keeps what is no tenant's.
+    scope: Option<Arc<Tenant>>,
 }
 
 /// What is in memory under a key.
@@ -42,13 +51,38 @@ pub(crate) enum Look<V> {
 }
 
 impl<V: Cacheable> Store<V> {
-    pub(crate) fn new(hub: Arc<Shared>, id: u16, policy: Policy) -> Self {
+    pub(crate) fn new(
+        hub: Arc<Shared>,
+        (id, name): (u16, Arc<str>),
+        policy: Policy,
+        scope: Option<Arc<Tenant>>,
+    ) -> Self {
         Self {
             hub,
             id,
             policy,
             flights: Flights::default(),
             weigh: OnceLock::new(),
+            name,
+            field: std::any::type_name::<V>().into(),
+            scope,
+        }
+    }
+
+    /// The entry as other instances know it.
+    pub(crate) fn spot(&self, place: &Place) -> Spot {
+        Spot {
+            scope: self.scope_of(&place.tenant),
+            cache: Arc::clone(&self.name),
+            key: Arc::clone(&place.key),
+            field: Arc::clone(&self.field),
+        }
+    }
+
+    pub(crate) fn scope_of(&self, tenant: &TenantId) -> Scope {
+        match self.scope {
+            Some(_) => Scope::Shared((*self.name).to_owned()),
+            None => Scope::of(tenant),
         }
     }
 
@@ -78,14 +112,21 @@ impl<V: Cacheable> Store<V> {
         if !slot.meta().is_valid() {
             return Look::Nothing;
         }
+        let trusted = self.hub.trusts(slot.meta());
         match slot.into_any().downcast::<Entry<V>>() {
             Ok(entry) => {
                 let (fresh_until, retry_at) = (entry.meta.fresh_until(), entry.meta.retry_at());
                 match self.policy.judge(fresh_until, retry_at, now) {
+                    Verdict::Dead => Look::Nothing,
+                    // Nobody knows, unless it was looked up and could not be found a moment ago.
+                    _ if !trusted && now >= retry_at => Look::Late(entry),
+                    _ if !trusted => Look::Stale {
+                        entry,
+                        refresh: false,
+                    },
                     Verdict::Fresh => Look::Fresh(entry),
                     Verdict::Stale { refresh } => Look::Stale { entry, refresh },
                     Verdict::Late => Look::Late(entry),
-                    Verdict::Dead => Look::Nothing,
                 }
             }
             Err(other) => match other.downcast::<Entry<Failed>>() {
@@ -93,6 +134,7 @@ impl<V: Cacheable> Store<V> {
                     Look::Failed(failed.value.0.clone())
                 }
                 Ok(_) => Look::Nothing,
+                Err(_) if !trusted => Look::Nothing,
                 Err(other) => match other.downcast::<Entry<Absent>>() {
                     Ok(absent) if now < absent.meta.fresh_until() => Look::Absent,
                     _ => Look::Nothing,
@@ -118,7 +160,8 @@ impl<V: Cacheable> Store<V> {
         stale: Option<Arc<Entry<V>>>,
     ) -> Result<Option<Hit<V>>, Error> {
         self.hub.counters.misses.add();
-        let mut seat = self.flights.board(&place, tenant.seq());
+        let begun = self.hub.clock.now();
+        let mut seat = self.flights.board(&place, tenant.seq(), begun);
         let opened = seat.opened.is_some();
         if let Some(flight) = seat.opened.take() {
             let leader = Leader::new(Arc::clone(&self), tenant, place, flight);
@@ -146,19 +189,33 @@ impl<V: Cacheable> Store<V> {
                 let now = self.hub.clock.now();
                 Ok(Some(Hit::new(entry, source, Freshness::Fresh, now)))
             }
-            (Landed::Absent, _) => Ok(None),
-            (Landed::Failed(error), Some(stale)) => {
-                // It may have become too old, or invalid, meanwhile.
+            (Landed::Elsewhere(entry), _) => {
                 let now = self.hub.clock.now();
-                let (fresh_until, retry_at) = (stale.meta.fresh_until(), stale.meta.retry_at());
-                let verdict = self.policy.judge(fresh_until, retry_at, now);
-                if verdict == Verdict::Dead || !stale.meta.is_valid() {
-                    return Err(error);
-                }
-                Ok(Some(self.serve_stale(stale)))
+                Ok(Some(Hit::new(entry, Source::Remote, Freshness::Fresh, now)))
             }
-            (Landed::Failed(error), None) => Err(error),
+            (Landed::Absent, _) => Ok(None),
+            (Landed::Late(stale, _), None) => Ok(Some(self.serve_stale(stale))),
+            (Landed::Late(_, error) | Landed::Failed(error), stale) => self.fall_back(error, stale),
         }
+    }
+
+    /// What is stale, if it still may be served.
+    fn fall_back(
+        &self,
+        error: Error,
+        stale: Option<Arc<Entry<V>>>,
+    ) -> Result<Option<Hit<V>>, Error> {
+        let Some(stale) = stale else {
+            return Err(error);
+        };
+        let now = self.hub.clock.now();
+        let (fresh_until, retry_at) = (stale.meta.fresh_until(), stale.meta.retry_at());
+        let verdict = self.policy.judge(fresh_until, retry_at, now);
+        // It may have become too old, or invalid, meanwhile.
+        if verdict == Verdict::Dead || !stale.meta.is_valid() {
+            return Err(error);
+        }
+        Ok(Some(self.serve_stale(stale)))
     }
 
     /// Loads what is served stale meanwhile, if there is a slot to spare.
@@ -176,115 +233,25 @@ impl<V: Cacheable> Store<V> {
         let Ok(slot) = self.hub.loads.try_acquire(tenant.id()) else {
             return self.hub.counters.skipped.add();
         };
-        let seat = self.flights.board(&place, tenant.seq());
+        let now = self.hub.clock.now();
+        let seat = self.flights.board(&place, tenant.seq(), now);
         if let Some(flight) = seat.opened {
             // Others need not try while this is under way.
-            let now = self.hub.clock.now();
             let under_way = millis(self.policy.timeouts.in_background);
             stale.meta.leave_until(now.saturating_add(under_way));
             let leader = Leader::new(Arc::clone(self), tenant, place, flight);
             leader.depart_with((slot, permit), loader);
         }
     }
+}
 
-    /// Stores what nobody has loaded: the caller knows it.
-    pub(crate) fn put(&self, tenant: Arc<Tenant>, place: &Place, loaded: Loaded<V>) {
-        let since = tenant.seq();
-        let (slot, _) = self.entry(tenant, place, since, loaded);
-        // What is being loaded is older. Detached before, so that it does not come on top.
+impl<V: Cacheable> Forgets for Store<V> {
+    fn detach(&self, place: &Place) {
         self.flights.detach(place);
-        self.hub.put(place, Arc::clone(&slot));
-        slot.meta().go_live();
     }
 
-    /// An entry of what was found, and how those who wait are told.
-    pub(crate) fn entry(
-        &self,
-        tenant: Arc<Tenant>,
-        place: &Place,
-        since: u64,
-        loaded: Loaded<V>,
-    ) -> (Arc<dyn Slot>, Landed<V>) {
-        let Loaded { value, ttl, tags } = loaded;
-        let tags = tags.iter().map(|tag| self.hub.tag(tag)).collect();
-        match value {
-            Some(value) => {
-                let fresh_for = self.policy.fresh_for(ttl);
-                let weight = match self.weigh.get() {
-                    Some(weigh) => weigh.of(&value),
-                    None => weight::of(&value),
-                };
-                let birth = self.birth(tenant, since, tags, fresh_for);
-                let dies_after = self.policy.dies_after();
-                let entry = self.born(birth, place, value, weight, dies_after);
-                (Arc::clone(&entry) as Arc<dyn Slot>, Landed::Found(entry))
-            }
-            None => {
-                let birth = self.birth(tenant, since, tags, self.policy.absent_for());
-                (self.born(birth, place, Absent, 0, 0), Landed::Absent)
-            }
-        }
-    }
-
-    /// An entry that says for so long that the load failed.
-    pub(crate) fn failure(
-        &self,
-        tenant: Arc<Tenant>,
-        place: &Place,
-        since: u64,
-        error: Error,
-        failures: u32,
-    ) -> Arc<dyn Slot> {
-        let backoff = self.policy.backoff(failures);
-        let birth = self.birth(tenant, since, Box::default(), backoff);
-        // Known for a while longer, so that failures in a row are counted.
-        let entry = self.born(birth, place, Failed(error), 0, backoff);
-        entry.meta.count_failures(failures);
-        entry
-    }
-
-    fn birth(&self, tenant: Arc<Tenant>, since: u64, tags: Box<[u64]>, fresh_for: u64) -> Birth {
-        Birth {
-            tenant,
-            ticket: None,
-            bytes: 0,
-            since,
-            tags,
-            now: self.hub.clock.now(),
-            fresh_for,
-        }
-    }
-
-    /// Counts an entry as held if it may be.
-    fn born<T>(
-        &self,
-        mut birth: Birth,
-        place: &Place,
-        value: T,
-        weight: u64,
-        dies_after: u64,
-    ) -> Arc<Entry<T>> {
-        let weight = weight.saturating_add(weight::overhead::<T>(&birth, place));
-        let fits = u32::try_from(weight).ok();
-        let fits = fits.filter(|_| weight <= self.hub.settings.max_value);
-        if fits.is_none() {
-            self.hub.counters.too_large.add();
-        }
-        if let (Some(bytes), true) = (fits, birth.fresh_for > 0) {
-            birth.bytes = bytes;
-            let held = Held {
-                cache: self.id,
-                key: Arc::clone(&place.key),
-                bytes,
-                dies: (birth.now.saturating_add(birth.fresh_for)).saturating_add(dies_after),
-            };
-            birth.ticket = self.hub.admit(&birth.tenant, held);
-            if birth.ticket.is_none() {
-                self.hub.counters.over_share.add();
-            }
-        }
-        let meta = Meta::new(birth);
-        Arc::new(Entry { meta, value })
+    fn scope(&self) -> Option<&Arc<Tenant>> {
+        self.scope.as_ref()
     }
 }
 

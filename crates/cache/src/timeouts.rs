@@ -6,6 +6,7 @@ pub struct Timeouts {
     pub(crate) hard: Duration,
     pub(crate) with_stale: Option<Duration>,
     pub(crate) in_background: Duration,
+    pub(crate) elsewhere: Duration,
 }
 
 impl Timeouts {
@@ -22,6 +23,7 @@ impl Timeouts {
             hard,
             with_stale: None,
             in_background,
+            elsewhere: Duration::ZERO,
         }
     }
 
@@ -39,6 +41,14 @@ impl Timeouts {
     #[must_use]
     pub const fn in_background(mut self, most: Duration) -> Self {
         self.in_background = most;
+        self
+    }
+
+    /// Waits so long for another instance that is loading the same key, before this one loads
+    /// it, too: where there are many instances, or a load is dear. Default: zero.
+    #[must_use]
+    pub const fn elsewhere(mut self, most: Duration) -> Self {
+        self.elsewhere = most;
         self
     }
 }

@@ -53,7 +53,7 @@ async fn examine(shared: &Shared) -> bool {
     let gates = &shared.gates;
     let read = gates.admit(false).ok();
     let write = gates.admit(true).ok();
-    let told = |permit: &Option<Permit>, gate| permit.is_some() || passes(gate);
+    let told = |permit: &Option<Permit<'_>>, gate| permit.is_some() || passes(gate);
     let all = told(&read, &gates.read) && told(&write, &gates.write);
     if read.is_none() && write.is_none() {
         return false;
