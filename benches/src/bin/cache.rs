@@ -84,7 +84,9 @@ fn main() -> Result<(), BoxError> {
 
 const NAMES: [&str; 4] = ["`moka::sync`", "quick_cache", "`get_or_load`", "`peek`"];
 
-struct Subject(Box<dyn Fn(&str) + Send + Sync>, Arc<[String]>);
+type Get = Box<dyn Fn(&str) + Send + Sync>;
+
+struct Subject(Get, Arc<[String]>);
 
 fn subjects(keys: usize) -> Result<Vec<Subject>, BoxError> {
     let names: Arc<[String]> = (0..keys).map(name).collect();
@@ -113,7 +115,7 @@ fn subjects(keys: usize) -> Result<Vec<Subject>, BoxError> {
     let peek = move |key: &str| {
         black_box(peeked.peek(&owner, key).expect("it is there"));
     };
-    let subject = |get: Box<dyn Fn(&str) + Send + Sync>| Subject(get, Arc::clone(&names));
+    let subject = |get: Get| Subject(get, Arc::clone(&names));
     Ok(vec![
         subject(Box::new(get)),
         subject(Box::new(quick_get)),
@@ -286,7 +288,9 @@ fn resident() -> Result<u64, BoxError> {
     Ok(pages * 4_096)
 }
 
-fn ours(bytes: u64) -> Result<(Hub, Cache<String, String>, TenantId), BoxError> {
+type Ours = (Hub, Cache<String, String>, TenantId);
+
+fn ours(bytes: u64) -> Result<Ours, BoxError> {
     let hub = Hub::start(Settings::memory(bytes))?;
     let cache = hub.cache("bench", POLICY)?;
     Ok((hub, cache, TenantId::new("acme")?))

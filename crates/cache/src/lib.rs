@@ -49,8 +49,9 @@
 //! served any more, which is looked for once in a second. A tenant is known while it has entries
 //! or loads. A load is a task, and ends with its own timeout, or at [`Hub::shutdown`].
 //!
-//! **What it does not do.** It shares nothing between processes: each has its own memory, and
-//! hears of its own invalidations only.
+//! **Other instances** share what is cached with the feature `redis` and `Hub::start_with`; it
+//! serves on while Redis is away. Without it each process has its own memory, and hears of its
+//! own invalidations only.
 
 mod cache;
 mod calls;

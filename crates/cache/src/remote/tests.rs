@@ -129,6 +129,8 @@ async fn what_was_loaded_before_it_was_forgotten_is_not_stored() {
     ] {
         let lease_before = lease(&level, target).await;
         level.forget(&forget).await.unwrap();
+        // Whoever comes next begins a new generation.
+        let _other = lease(&level, at(&tenant, &format!("{forget:?}"))).await;
         // Also a fill that is executed late, and one whose tags nobody knew before.
         let filled = level
             .fill(target, &lease_before, fill("old", &["a"]))
