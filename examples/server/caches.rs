@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use http::Uri;
-use towerblock_cache::{Cache, Hub, Key, Loaded, Policy, Settings, SharedCache, Timeouts};
+use towerblock_cache::{Cache, Hub, Key, Loaded, Policy, Remote, Settings, SharedCache, Timeouts};
 use towerblock_core::{BoxError, TenantId};
 use towerblock_postgres::Scope;
+use towerblock_redis::{self as redis, Redis};
 use towerblock_respond::Refused;
 
 use crate::answer::{Answer, Served};
+use crate::config::Config;
 use crate::stack::QUERY_TIMEOUT;
 use crate::store::StoreError;
 
+/// Of the keys in Redis that instances share.
+const NAMESPACE: &str = "marketplace";
 /// For the entries of all tenants.
 const MEMORY: u64 = 128 << 20;
 
@@ -41,6 +45,8 @@ fn of_tenants(ttl: Duration) -> Policy {
 #[derive(Debug)]
 pub(crate) struct Caches {
     pub(crate) hub: Hub,
+    /// Through which other instances share them.
+    pub(crate) redis: Option<Redis>,
     /// By 0 and the query, and by the team and the query.
     pub(crate) lists: Shelf<(i64, String)>,
     pub(crate) of_teams: Shelf<(i64, String)>,
@@ -52,8 +58,20 @@ pub(crate) struct Caches {
 }
 
 impl Caches {
-    pub(crate) fn new() -> Result<Self, BoxError> {
-        let hub = Hub::start(Settings::memory(MEMORY))?;
+    /// Connects to nothing yet: whether Redis is there or not, requests are answered.
+    pub(crate) fn new(config: &Config) -> Result<Self, BoxError> {
+        let settings = Settings::memory(MEMORY);
+        let url = config.redis_url.as_ref();
+        let server = url.map(|url| redis::Settings::from_url(url.expose()));
+        let redis = server.transpose()?.map(Redis::connect);
+        let hub = match &redis {
+            None => Hub::start(settings)?,
+            Some(redis) => {
+                let deaf = Duration::from_millis(config.cache_deaf_ms);
+                let remote = Remote::new(redis.clone(), namespace(config)?)?.deaf_ttl(deaf);
+                Hub::start_with(settings, remote)?
+            }
+        };
         let marketplace = of_tenants(10 * MINUTE).stale_if_error(24 * HOUR);
         Ok(Self {
             lists: Shelf::new(&hub, "lists", 5 * MINUTE)?.tagged(PLUGINS),
@@ -64,7 +82,16 @@ impl Caches {
                 .shared_cache("marketplace", marketplace)?
                 .weigh(Answer::weight),
             hub,
+            redis,
         })
+    }
+
+    /// Lets loads that are under way end for so long, and then whatever they need.
+    pub(crate) async fn shutdown(&self, grace: Duration) {
+        self.hub.shutdown(grace).await;
+        if let Some(redis) = &self.redis {
+            redis.close().await;
+        }
     }
 
     /// Forgets what a write has made stale, everywhere it can be told.
@@ -85,6 +112,16 @@ impl Caches {
             }
         }
     }
+}
+
+/// An answer holds rows and cursors: whoever has other data, or other secrets, must not find it.
+fn namespace(config: &Config) -> Result<String, BoxError> {
+    if !config.is_alone {
+        return Ok(NAMESPACE.to_owned());
+    }
+    let mut own = [0; 8];
+    getrandom::fill(&mut own)?;
+    Ok(format!("{NAMESPACE}-{:016x}", u64::from_ne_bytes(own)))
 }
 
 /// What is not as it was.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use towerblock_core::{BoxError, Stats};
 use towerblock_page::KeyRing;
 use towerblock_postgres::{Scope, TokenKeys};
+use towerblock_redis::Redis;
 use towerblock_shed::ShedLayer;
 use towerblock_tenant::{JwtClaim, Registry};
 
@@ -53,6 +54,10 @@ impl State {
             let host = host.as_deref().map_or("server", str::trim);
             format!("{host}-{pid}")
         };
+        let caches = Arc::new(Caches::new(config)?);
+        for circuit in caches.redis.iter().flat_map(Redis::circuits) {
+            circuits.registry().add(&circuit);
+        }
         let secrets = Secrets::new(&config.secret_keys)?;
         Ok(Self {
             store,
@@ -60,7 +65,7 @@ impl State {
             registry: Arc::new(registry.ttl(Duration::from_secs(10))),
             circuits,
             shed: stack::shed(),
-            caches: Arc::new(Caches::new()?),
+            caches,
             writes: Writes::new(),
             metrics: HttpMetrics::new(),
             admin_token: config.admin_token.clone(),
@@ -76,7 +81,8 @@ impl State {
     /// All that has numbers to show.
     pub(crate) fn stats(&self) -> impl Iterator<Item = &dyn Stats> {
         let own: [&dyn Stats; 4] = [&*self.store, &*self.registry, &self.shed, &self.caches.hub];
-        own.into_iter().chain(self.circuits.stats())
+        let redis = self.caches.redis.iter().map(|redis| redis as &dyn Stats);
+        own.into_iter().chain(redis).chain(self.circuits.stats())
     }
 
     /// Whether whoever asks wrote a moment ago. They must see it, and what is kept may be
