@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use http::Uri;
-use towerblock_cache::{Cache, Hub, Key, Loaded, Policy, Remote, Settings, SharedCache, Timeouts};
+use tokio_postgres::GenericClient;
+use towerblock_cache::{
+    Cache, Hub, Key, Loaded, Outbox, OutboxError, Policy, Remote, Settings, SharedCache, Timeouts,
+};
 use towerblock_core::{BoxError, TenantId};
 use towerblock_postgres::Scope;
 use towerblock_redis::{self as redis, Redis};
@@ -16,6 +19,8 @@ use crate::store::StoreError;
 
 /// Of the keys in Redis that instances share.
 const NAMESPACE: &str = "marketplace";
+/// In a schema of its own: nobody but the server has to do with it.
+const OUTBOX: &str = "towerblock_outbox.stale";
 /// For the entries of all tenants.
 const MEMORY: u64 = 128 << 20;
 
@@ -94,6 +99,30 @@ impl Caches {
         }
     }
 
+    /// Notes in a write's transaction what it makes stale: should this process end before it
+    /// says so, others find it.
+    pub(crate) async fn note(
+        &self,
+        transaction: &impl GenericClient,
+        tenant: &TenantId,
+        stale: &Stale,
+    ) -> Result<(), OutboxError> {
+        let (lists, plugins) = (&self.lists.cache, &self.plugins.cache);
+        match stale {
+            Stale::Lists => lists.invalidate_tag_in(transaction, tenant, PLUGINS).await,
+            Stale::Plugin(id) => {
+                let lists = lists.invalidate_tag_in(transaction, tenant, PLUGINS);
+                let plugin = plugins.invalidate_in(transaction, tenant, id);
+                // At once: they are one round trip.
+                tokio::try_join!(lists, plugin).map(drop)
+            }
+            Stale::Profile(user) => {
+                let profiles = &self.profiles.cache;
+                profiles.invalidate_in(transaction, tenant, user).await
+            }
+        }
+    }
+
     /// Forgets what a write has made stale, everywhere it can be told.
     pub(crate) async fn forget(&self, tenant: &TenantId, stale: &Stale) {
         // At once: each may wait for a Redis that hangs. Who cannot be told now is told later,
@@ -112,6 +141,11 @@ impl Caches {
             }
         }
     }
+}
+
+/// Where PostgreSQL keeps what is to be forgotten.
+pub(crate) fn outbox() -> Result<Outbox, OutboxError> {
+    Outbox::table(OUTBOX)
 }
 
 /// An answer holds rows and cursors: whoever has other data, or other secrets, must not find it.

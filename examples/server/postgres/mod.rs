@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, timeout};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
+use towerblock_cache::{OutboxError, Relay};
 use towerblock_core::{BoxError, Metric, Stats, TenantId, Value};
 use towerblock_postgres::{
     Binding, Budget, Cluster, Examination, Finding, Replicas, SchemaName, Scope, Servers, Settings,
@@ -22,6 +23,7 @@ use towerblock_tenant::{self as tenant, Isolation, Tenant, TenantStore};
 
 pub(crate) use self::embedded::Embedded;
 pub(crate) use self::url::address;
+use crate::caches::{self, Caches};
 use crate::circuits::Circuits;
 use crate::config::{Config, Secret};
 
@@ -35,6 +37,7 @@ const SETUP_EVERY: Duration = Duration::from_millis(200);
 pub(crate) struct PostgresStore {
     cluster: Cluster,
     circuits: Circuits,
+    caches: Arc<Caches>,
     is_set_up: AtomicBool,
 }
 
@@ -44,6 +47,7 @@ impl PostgresStore {
         config: &Config,
         primary: &Secret,
         circuits: Circuits,
+        caches: Arc<Caches>,
     ) -> Result<Arc<Self>, BoxError> {
         let mut servers = Servers::new(&url::with_search_path(primary.expose()))?;
         for replica in &config.database_read_replicas {
@@ -60,6 +64,7 @@ impl PostgresStore {
         Ok(Arc::new(Self {
             cluster: Cluster::start(servers, settings),
             circuits,
+            caches,
             is_set_up: AtomicBool::new(false),
         }))
     }
@@ -94,6 +99,19 @@ impl PostgresStore {
             Ok(Err(error)) => tracing::warn!(error, "cannot examine the database"),
             Err(_) => tracing::warn!("examining the database took too long"),
         }
+    }
+
+    /// Finds what other instances wrote, and what nobody lived to say.
+    pub(crate) fn relay(self: &Arc<Self>) -> Result<Relay, OutboxError> {
+        let store = Arc::clone(self);
+        let client = move || {
+            let store = Arc::clone(&store);
+            async move {
+                let ours = Binding::shared();
+                Ok(store.cluster.dedicated("cache.outbox", &ours).await?)
+            }
+        };
+        self.caches.hub.relay(caches::outbox()?, client)
     }
 
     /// What would let one tenant see another's rows, and the like.
