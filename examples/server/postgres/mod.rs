@@ -5,6 +5,7 @@ mod setup;
 mod store;
 mod url;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -36,6 +37,8 @@ const SETUP_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct PostgresStore {
     cluster: Cluster,
+    /// One connection that no request waits for, and that waits for none.
+    aside: Cluster,
     circuits: Circuits,
     caches: Arc<Caches>,
     is_set_up: AtomicBool,
@@ -49,10 +52,6 @@ impl PostgresStore {
         circuits: Circuits,
         caches: Arc<Caches>,
     ) -> Result<Arc<Self>, BoxError> {
-        let mut servers = Servers::new(&url::with_search_path(primary.expose()))?;
-        for replica in &config.database_read_replicas {
-            servers = servers.replica(&url::with_search_path(replica.expose()))?;
-        }
         let mut replicas = Replicas::default();
         // A read that is refused is worse here than a primary that has more to do; what it
         // may have is bounded by its connections.
@@ -61,8 +60,10 @@ impl PostgresStore {
             .replica_budget(Budget::fixed(config.database_replica_pool_max))
             .min_idle(config.kept_connections())
             .replicas(replicas);
+        let aside = Settings::new(Budget::fixed(NonZeroUsize::MIN));
         Ok(Arc::new(Self {
-            cluster: Cluster::start(servers, settings),
+            cluster: Cluster::start(servers(config, primary)?, settings),
+            aside: Cluster::start(servers(config, primary)?, aside),
             circuits,
             caches,
             is_set_up: AtomicBool::new(false),
@@ -108,7 +109,7 @@ impl PostgresStore {
             let store = Arc::clone(&store);
             async move {
                 let ours = Binding::shared();
-                Ok(store.cluster.dedicated("cache.outbox", &ours).await?)
+                Ok(store.aside.dedicated("cache.outbox", &ours).await?)
             }
         };
         self.caches.hub.relay(caches::outbox()?, client)
@@ -171,6 +172,14 @@ impl PostgresStore {
             outcome => outcome,
         }
     }
+}
+
+fn servers(config: &Config, primary: &Secret) -> Result<Servers, BoxError> {
+    let mut servers = Servers::new(&url::with_search_path(primary.expose()))?;
+    for replica in &config.database_read_replicas {
+        servers = servers.replica(&url::with_search_path(replica.expose()))?;
+    }
+    Ok(servers)
 }
 
 /// By which means a statement sees the rows of this tenant and no others.

@@ -227,7 +227,9 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self, patience: Duration) -> usize {
-        self.cluster.drain(patience).await
+        let aside = self.aside.drain(patience);
+        let (used, aside) = tokio::join!(self.cluster.drain(patience), aside);
+        used + aside
     }
 }
 
