@@ -14,6 +14,7 @@
 //! | bound the work in flight, and refuse who holds most of it | `shed` |
 //! | show a long list by pages | `page` |
 //! | read and write PostgreSQL in a tenant's name | `postgres` |
+//! | limit how fast each tenant asks, by plan | `quota` |
 //! | answer what layers and handlers refuse | `respond` |
 //! | write a layer that refuses as the others do | `core` |
 //!
@@ -31,6 +32,8 @@ pub use towerblock_page as page;
 pub use towerblock_pool as pool;
 #[cfg(feature = "postgres")]
 pub use towerblock_postgres as postgres;
+#[cfg(feature = "quota")]
+pub use towerblock_quota as quota;
 #[cfg(feature = "respond")]
 pub use towerblock_respond as respond;
 #[cfg(feature = "shed")]
@@ -61,6 +64,9 @@ pub mod docs {
 
     #[doc = include_str!("../docs/postgres.md")]
     pub mod postgres {}
+
+    #[doc = include_str!("../docs/quota.md")]
+    pub mod quota {}
 
     #[doc = include_str!("../docs/shed.md")]
     pub mod shed {}
