@@ -9,12 +9,14 @@
 //! |---|---|
 //! | know which tenant is asking, and refuse the rest | `tenant` |
 //! | leave a failing dependency alone | `breaker` |
+//! | keep values in memory, and load each once for all who wait | `cache` |
 //! | share something scarce among tenants | `fair` |
 //! | share connections so that no tenant takes all | `pool` |
 //! | bound the work in flight, and refuse who holds most of it | `shed` |
 //! | show a long list by pages | `page` |
 //! | read and write PostgreSQL in a tenant's name | `postgres` |
 //! | limit how fast each tenant asks, by plan | `quota` |
+//! | ask Redis without waiting for it when it is away | `redis` |
 //! | answer what layers and handlers refuse | `respond` |
 //! | write a layer that refuses as the others do | `core` |
 //!
@@ -23,6 +25,8 @@
 
 #[cfg(feature = "breaker")]
 pub use towerblock_breaker as breaker;
+#[cfg(feature = "cache")]
+pub use towerblock_cache as cache;
 pub use towerblock_core as core;
 #[cfg(feature = "fair")]
 pub use towerblock_fair as fair;
@@ -34,6 +38,8 @@ pub use towerblock_pool as pool;
 pub use towerblock_postgres as postgres;
 #[cfg(feature = "quota")]
 pub use towerblock_quota as quota;
+#[cfg(feature = "redis")]
+pub use towerblock_redis as redis;
 #[cfg(feature = "respond")]
 pub use towerblock_respond as respond;
 #[cfg(feature = "shed")]
@@ -46,6 +52,9 @@ pub use towerblock_tenant as tenant;
 pub mod docs {
     #[doc = include_str!("../docs/breaker.md")]
     pub mod breaker {}
+
+    #[doc = include_str!("../docs/cache.md")]
+    pub mod cache {}
 
     #[doc = include_str!("../docs/fair.md")]
     pub mod fair {}
@@ -67,6 +76,9 @@ pub mod docs {
 
     #[doc = include_str!("../docs/quota.md")]
     pub mod quota {}
+
+    #[doc = include_str!("../docs/redis.md")]
+    pub mod redis {}
 
     #[doc = include_str!("../docs/shed.md")]
     pub mod shed {}
