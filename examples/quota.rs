@@ -93,14 +93,14 @@ fn an_upgrade(plans: &Plans) -> Result<(), BoxError> {
         Instant::now(),
     );
     let ask = |plan| Ok::<_, BoxError>(Ask::new(plans.get(plan).ok_or("no such plan")?, &acme));
-    let used = limiter.decide(&ask("free")?.cost(100), now);
+    let used = limiter.decide(ask("free")?.cost(100), now);
     println!("  free: {} left", used.remaining());
-    let upgraded = limiter.decide(&ask("pro")?.cost(0), now);
+    let upgraded = limiter.decide(ask("pro")?.cost(0), now);
     let requests = upgraded.policy().ok_or("no policy")?.name().as_str();
     println!("  pro: {} left of {requests:?}", upgraded.remaining());
     let more = (0..2_000).filter(|user| {
         let ask = ask("pro").map(|ask| ask.user(user));
-        ask.is_ok_and(|ask| limiter.decide(&ask, now).is_admitted())
+        ask.is_ok_and(|ask| limiter.decide(ask, now).is_admitted())
     });
     let more = more.count();
     println!("  and so many more go through: {more}");
@@ -112,15 +112,15 @@ fn made_up_keys(plans: &Plans) -> Result<(), BoxError> {
     let limiter = RateLimiter::new(at_most(10_000)?);
     let free = plans.get("free").ok_or("no such plan")?;
     let (acme, now) = (TenantId::new("acme")?, Instant::now());
-    let before = limiter.decide(&Ask::new(free.clone(), &acme).cost(40), now);
+    let before = limiter.decide(Ask::new(free.clone(), &acme).cost(40), now);
     println!(
         "a million addresses, one request each, in {} bytes:",
         limiter.bytes()
     );
     for address in 0..1_000_000_u32 {
-        let _ = limiter.decide(&Ask::unverified(free.clone(), address), now);
+        let _ = limiter.decide(Ask::unverified(free.clone(), address), now);
     }
-    let after = limiter.decide(&Ask::new(free, &acme).cost(0), now);
+    let after = limiter.decide(Ask::new(free, &acme).cost(0), now);
     println!(
         "  acme had {} left, and has {}",
         before.remaining(),

@@ -62,18 +62,21 @@ impl Decision {
         }
     }
 
-    pub(crate) fn unlimited(plan: &Arc<Plan>) -> Self {
-        Self {
-            plan: Some(Arc::clone(plan)),
-            ..Self::exempt()
-        }
+    pub(crate) fn unlimited(plan: Arc<Plan>) -> Self {
+        Self::exempt().under(plan)
     }
 
-    /// What these levels come to.
-    pub(crate) fn of(plan: &Arc<Plan>, levels: &[Level<'_>]) -> Self {
-        let mut decision = Self::unlimited(plan);
+    pub(crate) fn under(mut self, plan: Arc<Plan>) -> Self {
+        self.plan = Some(plan);
+        self
+    }
+
+    /// What these levels come to, under the plan that they are of.
+    #[inline]
+    pub(crate) fn of(levels: &[Level<'_>]) -> Self {
+        let mut decision = Self::exempt();
         for level in levels {
-            decision.crowded |= level.crowded;
+            decision.crowded |= level.slot.is_none();
             if level.passes() {
                 decision.pass(level);
             } else {

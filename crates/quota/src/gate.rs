@@ -35,7 +35,7 @@ impl<I> Gate<I> {
             self.counters.unknown();
             return Answer::Refuse(Rejected::new("quota", Reason::UnknownTenant), None);
         };
-        let decision = self.limiter.decide(&ask, Instant::now());
+        let decision = self.limiter.decide(ask, Instant::now());
         self.counters.count(&decision);
         let told = (headers != Headers::Off && decision.tightest.is_some())
             .then(|| (decision.clone(), headers));

@@ -49,8 +49,9 @@ impl Gcra {
         }
     }
 
+    #[inline]
     pub(crate) fn judge(&self, state: &State, now: u64, cost: u64) -> Judged {
-        let ticks = now / self.shape.tick();
+        let ticks = self.shape.ticks(now);
         let full = self.full_at(state, now);
         let latest = ticks.saturating_add(self.tolerance);
         // Fits: it was compared with the burst.
@@ -68,6 +69,7 @@ impl Gcra {
         }
     }
 
+    #[inline]
     pub(crate) fn charge(&self, state: &mut State, now: u64, cost: u64) {
         let full = self.full_at(state, now);
         state.mark = full.saturating_add(cost.saturating_mul(self.interval));
@@ -79,13 +81,21 @@ impl Gcra {
     /// When all is back. Under another rate than the one it was used by, what is kept is how
     /// many units were used, not how long they take: a better plan gives no burst for nothing.
     fn full_at(&self, state: &State, now: u64) -> u64 {
-        let ticks = now / self.shape.tick();
+        let ticks = self.shape.ticks(now);
         if state.shape == self.shape && state.word == self.interval {
             return state.mark.max(ticks);
         }
+        if state.forgotten(now) {
+            return ticks;
+        }
+        self.rescaled(state, now)
+    }
+
+    #[cold]
+    fn rescaled(&self, state: &State, now: u64) -> u64 {
         let (used, each) = state.used(now);
         let debt = (u128::from(used) * u128::from(self.interval)).div_ceil(u128::from(each));
         let debt = u64::try_from(debt).map_or(LONGEST, |debt| debt.min(LONGEST));
-        ticks.saturating_add(debt)
+        self.shape.ticks(now).saturating_add(debt)
     }
 }

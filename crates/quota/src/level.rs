@@ -11,8 +11,8 @@ pub(crate) struct Level<'p> {
     pub(crate) key: u64,
     pub(crate) bucket: usize,
     pub(crate) judged: Judged,
-    /// Judged by what all share for whom there was no place.
-    pub(crate) crowded: bool,
+    /// Its place in the bucket; none for those that share what the bucket keeps for all of them.
+    pub(crate) slot: Option<u8>,
 }
 
 impl<'p> Level<'p> {
@@ -23,7 +23,7 @@ impl<'p> Level<'p> {
             key,
             bucket,
             judged: Judged::Never,
-            crowded: false,
+            slot: None,
         }
     }
 

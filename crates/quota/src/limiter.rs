@@ -24,7 +24,7 @@ use crate::{Ask, Plan};
 ///
 /// let acme = Ask::new(plan, &TenantId::new("acme")?);
 /// let now = Instant::now();
-/// let admitted = [(); 3].map(|()| limiter.decide(&acme, now).is_admitted());
+/// let admitted = [(); 3].map(|()| limiter.decide(acme.clone(), now).is_admitted());
 /// assert_eq!(admitted, [true, true, false]);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
@@ -62,15 +62,15 @@ impl RateLimiter {
 
     /// Charges all policies of the plan, or, if one of them refuses, none.
     #[must_use]
-    pub fn decide(&self, ask: &Ask, now: Instant) -> Decision {
-        let Some(plan) = &ask.plan else {
+    pub fn decide(&self, mut ask: Ask, now: Instant) -> Decision {
+        let Some(plan) = ask.plan.take() else {
             return Decision::exempt();
         };
         // No wider than needed: this is most of what one policy costs.
         match plan.rates.len() {
-            0..=1 => self.decide_among::<1>(ask, plan, now),
-            2..=3 => self.decide_among::<3>(ask, plan, now),
-            _ => self.decide_among::<MOST>(ask, plan, now),
+            0..=1 => self.decide_among::<1>(&ask, plan, now),
+            2..=3 => self.decide_among::<3>(&ask, plan, now),
+            _ => self.decide_among::<MOST>(&ask, plan, now),
         }
     }
 
@@ -86,7 +86,7 @@ impl RateLimiter {
         self.shared.verified.bytes() + self.shared.unverified.bytes()
     }
 
-    fn decide_among<const N: usize>(&self, ask: &Ask, plan: &Arc<Plan>, now: Instant) -> Decision {
+    fn decide_among<const N: usize>(&self, ask: &Ask, plan: Arc<Plan>, now: Instant) -> Decision {
         let Some(first) = plan.rates.first() else {
             return Decision::unlimited(plan);
         };
@@ -112,6 +112,7 @@ impl RateLimiter {
             levels.sort_unstable_by_key(|level| level.bucket);
         }
         table.decide(levels, now, ask.cost);
-        Decision::of(plan, levels)
+        let decision = Decision::of(levels);
+        decision.under(plan)
     }
 }

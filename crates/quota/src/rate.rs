@@ -99,6 +99,7 @@ impl Rate {
         }
     }
 
+    #[inline]
     pub(crate) fn judge(&self, state: &State, now: u64, cost: u64) -> Judged {
         if cost > self.limit() {
             return Judged::Never;

@@ -37,6 +37,14 @@ impl Shape {
         }
     }
 
+    /// A whole number of its ticks. Divides by a constant, or not at all.
+    pub(crate) const fn ticks(self, nanos: u64) -> u64 {
+        match self {
+            Self::COARSE => nanos / 1_000_000,
+            _ => nanos,
+        }
+    }
+
     pub(crate) const fn is_strict(self) -> bool {
         self.0 > 1
     }
@@ -63,7 +71,7 @@ impl State {
     }
 
     pub(crate) const fn forgotten(&self, now: u64) -> bool {
-        self.mark <= now / self.shape.tick()
+        self.mark <= self.shape.ticks(now)
     }
 
     /// How long it is blocked for.
@@ -86,7 +94,7 @@ impl State {
         } else if self.shape.is_strict() {
             (self.counts().map(u64::from).iter().sum(), 1)
         } else {
-            (self.mark - now / self.shape.tick(), self.word.max(1))
+            (self.mark - self.shape.ticks(now), self.word.max(1))
         }
     }
 

@@ -2,6 +2,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::RatePolicy;
 use crate::level::Level;
 use crate::state::State;
 
@@ -69,12 +70,15 @@ impl Table {
         let here = levels.iter().take_while(|level| level.bucket == place);
         let (here, rest) = levels.split_at_mut(here.count());
         let mut bucket = bucket.lock();
-        let mut fits = fits;
+        let (mut fits, mut taken) = (fits, 0);
         for level in &mut *here {
-            bucket.judge(level, now, cost);
+            bucket.judge(level, now, cost, &mut taken);
             fits &= level.passes();
         }
-        let admitted = self.descend(rest, now, cost, fits);
+        let admitted = match rest {
+            [] => fits,
+            rest => self.descend(rest, now, cost, fits),
+        };
         for level in here {
             bucket.settle(level, now, cost, admitted);
         }
@@ -98,53 +102,41 @@ impl Aligned {
 }
 
 impl Bucket {
-    fn judge(&self, level: &mut Level<'_>, now: u64, cost: u64) {
-        let state = match self.find(level.key) {
-            Some(state) => *state,
-            None if self.idle(now).is_some() => State::default(),
-            None => {
-                level.crowded = true;
-                self.shared
-            }
-        };
-        level.judged = level.policy.rate.judge(&state, now, cost);
+    /// Finds the place of a level, or an idle one, and asks its rate. `taken` are the places
+    /// of the levels before it, one bit each: they are not given away.
+    fn judge(&mut self, level: &mut Level<'_>, now: u64, cost: u64, taken: &mut u16) {
+        let known = self.tags.iter().position(|tag| *tag == level.key);
+        let slot = known.or_else(|| self.give(level.key, now, *taken));
+        level.slot = slot.and_then(|slot| u8::try_from(slot).ok());
+        *taken |= level.slot.map_or(0, |slot| 1 << slot);
+        level.judged = level.policy.rate.judge(self.state(level.slot), now, cost);
     }
 
     fn settle(&mut self, level: &mut Level<'_>, now: u64, cost: u64, admitted: bool) {
-        let (rate, penalty) = (level.policy.rate, level.policy.penalty);
-        if level.is_full() && penalty > 0 && !level.crowded {
-            let wait = rate.block(self.claim(level.key, now), now, penalty);
+        let RatePolicy { rate, penalty, .. } = level.policy;
+        let state = self.state(level.slot);
+        if level.is_full() && *penalty > 0 && level.slot.is_some() {
+            let wait = rate.block(state, now, *penalty);
             level.blocked_for(wait);
-        } else if admitted && cost > 0 && level.has_room() {
-            rate.charge(self.claim(level.key, now), now, cost);
+        } else if admitted && level.has_room() {
+            rate.charge(state, now, cost);
         }
     }
 
-    fn find(&self, key: u64) -> Option<&State> {
-        let place = self.tags.iter().position(|tag| *tag == key)?;
-        self.states.get(place)
+    /// The place of somebody idle, who loses nothing by it.
+    #[cold]
+    fn give(&mut self, key: u64, now: u64, taken: u16) -> Option<usize> {
+        let mut states = self.states.iter().enumerate();
+        let idle = |(slot, state): &(usize, &State)| taken >> slot & 1 == 0 && state.is_idle(now);
+        let (slot, _) = states.find(idle)?;
+        *self.tags.get_mut(slot)? = key;
+        *self.states.get_mut(slot)? = State::default();
+        Some(slot)
     }
 
-    fn idle(&self, now: u64) -> Option<usize> {
-        self.states.iter().position(|state| state.is_idle(now))
-    }
-
-    /// The state of this key, or the one that it shares.
-    fn claim(&mut self, key: u64, now: u64) -> &mut State {
-        let known = self.tags.iter().position(|tag| *tag == key);
-        let Some(place) = known.or_else(|| self.idle(now)) else {
-            return &mut self.shared;
-        };
-        match (self.tags.get_mut(place), self.states.get_mut(place)) {
-            (Some(tag), Some(state)) => {
-                if *tag != key {
-                    *tag = key;
-                    *state = State::default();
-                }
-                state
-            }
-            _ => &mut self.shared,
-        }
+    fn state(&mut self, slot: Option<u8>) -> &mut State {
+        let own = slot.and_then(|slot| self.states.get_mut(usize::from(slot)));
+        own.unwrap_or(&mut self.shared)
     }
 }
 

@@ -32,7 +32,7 @@ async fn plans_are_replaced_and_what_was_used_stays_used() {
     let acme = from("acme");
     let acme = acme.extensions().get().unwrap();
     let ask = |cost| towerblock_quota::Ask::new(plans.get("test").unwrap(), acme).cost(cost);
-    let first = limiter.decide(&ask(8), now);
+    let first = limiter.decide(ask(8), now);
     assert_eq!(
         (first.remaining(), first.plan().unwrap().generation()),
         (2, 1)
@@ -43,7 +43,7 @@ async fn plans_are_replaced_and_what_was_used_stays_used() {
         Ok::<_, BoxError>(vec![paid.quota(Name::new("plugins")?, Quota::Stock(3))])
     };
     assert_eq!(plans.clone().reload(&source).await.unwrap(), 2);
-    assert_eq!(limiter.decide(&ask(1), now).remaining(), 91);
+    assert_eq!(limiter.decide(ask(1), now).remaining(), 91);
     let quota = plans.get("test").and_then(|plan| plan.quota_of("plugins"));
     assert_eq!(quota, Some(Quota::Stock(3)));
 
