@@ -57,6 +57,8 @@ enum Cause {
     Name(String, InvalidName),
     #[error("rate {0:?} is strict: its limit is at most 65535, and it has no burst")]
     Strict(String),
+    #[error("quota {0:?} is either a stock or monthly")]
+    Quota(String),
     #[error("it has more than {MOST} rates")]
     Many,
 }
@@ -99,10 +101,29 @@ enum ScopeRow {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum QuotaRow {
-    Stock(u64),
-    Monthly(u64),
+#[serde(deny_unknown_fields)]
+struct QuotaRow {
+    stock: Option<u64>,
+    monthly: Option<u64>,
+    #[serde(default)]
+    overage: u64,
+    #[serde(default)]
+    soft: bool,
+}
+
+impl QuotaRow {
+    fn quota(&self) -> Option<Quota> {
+        let quota = match (self.stock, self.monthly) {
+            (Some(limit), None) => Quota::stock(limit),
+            (None, Some(limit)) => Quota::monthly(limit),
+            _ => return None,
+        };
+        Some(if self.soft {
+            quota.soft()
+        } else {
+            quota.overage(self.overage)
+        })
+    }
 }
 
 const fn one() -> NonZeroU64 {
@@ -120,10 +141,7 @@ impl PlanRow {
             plan = plan.weight(weight);
         }
         for (name, row) in self.quotas {
-            let quota = match row {
-                QuotaRow::Stock(limit) => Quota::Stock(limit),
-                QuotaRow::Monthly(limit) => Quota::Monthly(limit),
-            };
+            let quota = row.quota().ok_or_else(|| Cause::Quota(name.clone()))?;
             plan = plan.quota(named(&name)?, quota);
         }
         Ok(plan)

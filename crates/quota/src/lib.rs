@@ -46,8 +46,11 @@
 
 mod ask;
 mod body;
+mod claim;
 mod counters;
+mod crossing;
 mod decision;
+mod error;
 #[cfg(feature = "toml")]
 mod file;
 mod future;
@@ -55,13 +58,20 @@ mod gate;
 mod gcra;
 mod headers;
 mod layer;
+mod ledger;
 mod level;
 mod limiter;
+mod memory;
+mod period;
 mod plan;
 mod plans;
 mod policy;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod quota;
 mod rate;
 mod refusal;
+mod row;
 mod service;
 mod state;
 mod table;
@@ -71,6 +81,8 @@ mod window;
 
 #[cfg(feature = "toml")]
 pub use self::file::{InvalidPlans, plans_from_toml};
+#[cfg(feature = "postgres")]
+pub use self::postgres::PostgresQuotas;
 pub use self::{
     ask::{Ask, Identify},
     decision::Decision,
@@ -81,7 +93,15 @@ pub use self::{
     body::LimitedBody, future::ResponseFuture, layer::RateLimitLayer, service::RateLimit,
 };
 pub use self::{
-    plan::{Plan, Quota},
+    claim::{Claim, Usage},
+    crossing::{Crossed, Crossings},
+    error::QuotaError,
+    memory::MemoryQuotas,
+    period::{Anchor, Period},
+    quota::Quota,
+};
+pub use self::{
+    plan::Plan,
     plans::{PlanSource, Plans},
     policy::{InvalidName, Name, RatePolicy, Scope},
     rate::Rate,

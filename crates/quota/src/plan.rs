@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use crate::RatePolicy;
 use crate::headers::policy_header;
 use crate::policy::Name;
+use crate::{Quota, RatePolicy};
 
 /// What a tenant has paid for.
 ///
@@ -17,8 +17,8 @@ use crate::policy::Name;
 /// let fifty = Rate::per_second(NonZeroU64::new(50).unwrap());
 /// let pro = Plan::new("pro")
 ///     .rates([RatePolicy::new(Name::new("requests")?, fifty)])
-///     .quota(Name::new("plugins")?, Quota::Stock(1_000));
-/// assert_eq!(pro.quota_of("plugins"), Some(Quota::Stock(1_000)));
+///     .quota(Name::new("plugins")?, Quota::stock(1_000));
+/// assert_eq!(pro.quota_of("plugins"), Some(Quota::stock(1_000)));
 /// # Ok::<_, towerblock_quota::InvalidName>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -108,14 +108,4 @@ impl Plan {
         let found = quotas.find(|(key, _)| key.as_str() == name);
         found.map(|(_, quota)| *quota)
     }
-}
-
-/// How much a plan allows of something that is counted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Quota {
-    /// So many at a time: users, bytes, records.
-    Stock(u64),
-    /// So many in a month of the tenant's: calls, messages.
-    Monthly(u64),
 }

@@ -7,7 +7,7 @@ use crate::Rate;
 use crate::ask::keyed;
 
 /// A name of a policy or a quota: `[a-z0-9][a-z0-9_-]{0,31}`, fit for a header and for JSON.
-#[derive(Clone, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Name(Arc<str>);
 
 impl Name {

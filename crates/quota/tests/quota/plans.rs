@@ -40,12 +40,12 @@ async fn plans_are_replaced_and_what_was_used_stays_used() {
 
     let source = || async {
         let paid = Plan::new("test").rates([policy("requests", per_minute(100))]);
-        Ok::<_, BoxError>(vec![paid.quota(Name::new("plugins")?, Quota::Stock(3))])
+        Ok::<_, BoxError>(vec![paid.quota(Name::new("plugins")?, Quota::stock(3))])
     };
     assert_eq!(plans.clone().reload(&source).await.unwrap(), 2);
     assert_eq!(limiter.decide(ask(1), now).remaining(), 91);
     let quota = plans.get("test").and_then(|plan| plan.quota_of("plugins"));
-    assert_eq!(quota, Some(Quota::Stock(3)));
+    assert_eq!(quota, Some(Quota::stock(3)));
 
     let away = || async { Err::<Vec<Plan>, BoxError>("away".into()) };
     assert!(plans.reload(&away).await.is_err());
@@ -80,8 +80,8 @@ fn a_file_that_is_wrong_says_where() {
     "#;
     let [pro] = plans_from_toml(text).unwrap().try_into().unwrap();
     assert_eq!((pro.name(), pro.weight_of().get()), ("pro", 4));
-    assert_eq!(pro.quota_of("users"), Some(Quota::Stock(5)));
-    assert_eq!(pro.quota_of("calls"), Some(Quota::Monthly(9)));
+    assert_eq!(pro.quota_of("users"), Some(Quota::stock(5)));
+    assert_eq!(pro.quota_of("calls"), Some(Quota::monthly(9)));
     let [rate] = pro.policies() else {
         unreachable!("one rate")
     };
