@@ -1,5 +1,5 @@
 //! `cargo run --example quota`: a tenant that is blocked beside one that is not, limits per user, an upgrade
-//! that gives nothing for nothing, and keys that are made up.
+//! that gives nothing for nothing, keys that are made up, and plugins and calls that are counted.
 
 #![expect(clippy::print_stdout, reason = "it is a program")]
 
@@ -12,11 +12,14 @@ use http::{Request, Response};
 use tokio::time::Instant;
 use tower::{ServiceBuilder, ServiceExt};
 use towerblock_core::{BoxError, Stats, TenantId, Value};
-use towerblock_quota::{Ask, Plans, RateLimitLayer, RateLimiter, plans_from_toml};
+use towerblock_quota::{
+    Anchor, Ask, Claim, MemoryQuotas, Name, Plans, RateLimitLayer, RateLimiter, plans_from_toml,
+};
 
 const PLANS: &str = r#"
     [free]
     rates = [{ name = "requests", limit = 100, seconds = 60, strict = true, blocked_seconds = 60 }]
+    quotas = { plugins = { stock = 3 }, api_calls = { monthly = 10, overage = 2 } }
 
     [pro]
     rates = [
@@ -30,7 +33,8 @@ async fn main() -> Result<(), BoxError> {
     let plans = Plans::new(plans_from_toml(PLANS)?);
     blocked_and_not(&plans).await?;
     an_upgrade(&plans)?;
-    made_up_keys(&plans)
+    made_up_keys(&plans)?;
+    what_is_counted(&plans).await
 }
 
 async fn blocked_and_not(plans: &Plans) -> Result<(), BoxError> {
@@ -88,7 +92,7 @@ async fn blocked_and_not(plans: &Plans) -> Result<(), BoxError> {
 fn an_upgrade(plans: &Plans) -> Result<(), BoxError> {
     println!("acme uses up its free plan, and upgrades:");
     let (limiter, acme, now) = (
-        RateLimiter::new(at_most(100)?),
+        RateLimiter::new(at_most(10_000)?),
         TenantId::new("acme")?,
         Instant::now(),
     );
@@ -128,6 +132,49 @@ fn made_up_keys(plans: &Plans) -> Result<(), BoxError> {
     );
     println!("  in {} bytes", limiter.bytes());
     assert_eq!(after.remaining(), 60);
+    Ok(())
+}
+
+async fn what_is_counted(plans: &Plans) -> Result<(), BoxError> {
+    let free = plans.get("free").ok_or("no such plan")?;
+    let quota = |name| free.quota_of(name).ok_or("no such quota");
+    let quotas = MemoryQuotas::new(at_most(1_000)?);
+    let (acme, plugins, calls) = (
+        TenantId::new("acme")?,
+        Name::new("plugins")?,
+        Name::new("api_calls")?,
+    );
+
+    println!("acme may have 3 plugins:");
+    let plugin = Claim::new(&acme, &plugins, quota("plugins")?);
+    for key in ["a", "b", "b", "c", "d"] {
+        match quotas.consume_once(&plugin, key) {
+            Ok(usage) if usage.repeated => println!("  {key}: again, and not counted"),
+            Ok(usage) => println!("  {key}: {} left", usage.remaining()),
+            Err(error) => println!("  {key}: {error}"),
+        }
+    }
+    assert_eq!(quotas.usage(&plugin).remaining(), 0);
+
+    println!("and make 10 calls in a month that begins on the 15th:");
+    let month = Anchor::new(2024, 1, 15).ok_or("no such day")?.now();
+    let call = Claim::new(&acme, &calls, quota("api_calls")?).period(month);
+    let mut crossings = quotas.crossings();
+    let made = (0..20).filter(|_| quotas.consume(&call).is_ok()).count();
+    println!(
+        "  of 20 calls {made} are made, {} of them over",
+        quotas.usage(&call).over()
+    );
+    assert_eq!((made, quotas.usage(&call).over()), (12, 2));
+    drop(quotas);
+    let mut told = Vec::new();
+    while let Some(crossed) = crossings.next().await {
+        if crossed.resource == calls {
+            println!("  at {} it was told of {} %", crossed.used, crossed.percent);
+            told.push(crossed.percent);
+        }
+    }
+    assert_eq!(told, [50, 80, 100]);
     Ok(())
 }
 

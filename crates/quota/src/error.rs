@@ -1,4 +1,4 @@
-use towerblock_core::{BoxError, Rejected};
+use towerblock_core::Rejected;
 
 use crate::claim::{Claim, Usage};
 
@@ -29,8 +29,9 @@ pub(crate) enum Cause {
     InvalidKey,
     #[error("as much is remembered as there is memory for")]
     Full,
+    #[cfg(feature = "postgres")]
     #[error("the store failed: {0}")]
-    Store(#[source] BoxError),
+    Store(#[source] towerblock_core::BoxError),
 }
 
 impl QuotaError {

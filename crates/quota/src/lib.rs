@@ -1,4 +1,4 @@
-//! Limits how fast each tenant asks, by the rates of its plan.
+//! Limits how fast each tenant asks, by the rates of its plan, and counts what it has.
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -38,6 +38,9 @@
 //! A [`Plan`] has up to eight [policies](RatePolicy), for the tenant, each user or each class of
 //! routes. A request is charged to all of them or to none, and may [cost](Ask::cost) more than one
 //! unit. [`Plans`] may be replaced at any time, and what was used stays used.
+//!
+//! What is counted rather than timed, such as users, bytes or calls in a month, is a [`Claim`] against a
+//! [`Quota`] of the plan, in [`MemoryQuotas`] or, with the feature `postgres`, in `PostgresQuotas`.
 //!
 //! **Place it** inside the layer that names the tenant, and CORS outside of it. **What is held**
 //! is a table of a fixed size. A key that has nothing outstanding may be forgotten, and no other is. **A

@@ -15,7 +15,7 @@
 //! | bound the work in flight, and refuse who holds most of it | `shed` |
 //! | show a long list by pages | `page` |
 //! | read and write PostgreSQL in a tenant's name | `postgres` |
-//! | limit how fast each tenant asks, by plan | `quota` |
+//! | limit how fast each tenant asks and how much it has, by plan | `quota` |
 //! | ask Redis without waiting for it when it is away | `redis` |
 //! | answer what layers and handlers refuse | `respond` |
 //! | write a layer that refuses as the others do | `core` |

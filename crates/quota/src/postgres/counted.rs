@@ -5,12 +5,11 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, GenericClient, Row};
 
 use super::statements;
+use super::values::{Counted, Found, Value, bigint, failed, told, units};
 use crate::claim::{Claim, Usage};
 use crate::error::{Cause, QuotaError, checked};
 use crate::ledger::KEPT;
 use crate::quota::LARGEST;
-
-type Value<'v> = (&'v (dyn ToSql + Sync), Type);
 
 /// So often a call is made again that was undone because of another one.
 const TRIES: usize = 4;
@@ -205,66 +204,6 @@ async fn find(
         .map_err(failed)
 }
 
-/// What a key stands for.
-struct Found {
-    resource: String,
-    start: i64,
-    units: i64,
-    state: String,
-}
-
-impl Found {
-    fn is_for(&self, counted: &Counted<'_>) -> bool {
-        let same = self.resource == counted.resource && self.units == counted.units;
-        same && self.start == counted.seconds
-    }
-}
-
-/// A claim, in the types of the database.
-struct Counted<'c> {
-    tenant: &'c str,
-    resource: &'c str,
-    seconds: i64,
-    start: f64,
-    units: i64,
-    most: i64,
-    thresholds: Vec<i64>,
-}
-
-impl<'c> Counted<'c> {
-    fn of(claim: &'c Claim) -> Self {
-        let seconds = claim.period.start();
-        #[expect(clippy::cast_precision_loss, reason = "seconds of the calendar fit")]
-        let start = seconds as f64;
-        Self {
-            tenant: claim.tenant.as_str(),
-            resource: claim.resource.as_str(),
-            seconds,
-            start,
-            units: bigint(claim.units),
-            most: bigint(claim.quota.most()),
-            thresholds: claim.quota.thresholds().map(bigint).to_vec(),
-        }
-    }
-
-    fn row(&self) -> [Value<'_>; 3] {
-        [
-            (&self.tenant, Type::TEXT),
-            (&self.resource, Type::TEXT),
-            (&self.start, Type::FLOAT8),
-        ]
-    }
-
-    fn asked(&self) -> Vec<Value<'_>> {
-        let mut values = self.row().to_vec();
-        values.extend([
-            (&self.units as _, Type::INT8),
-            (&self.most as _, Type::INT8),
-        ]);
-        values
-    }
-}
-
 /// A hundred years, in seconds.
 const LONGEST: f64 = 3.2e9;
 
@@ -292,25 +231,4 @@ fn is_undone(error: &Error) -> bool {
         SqlState::T_R_SERIALIZATION_FAILURE,
     ];
     error.code().is_some_and(|code| undone.contains(code))
-}
-
-fn told(claim: &Claim, row: &Row) -> Result<Usage, QuotaError> {
-    let news: bool = row.try_get(3).map_err(failed)?;
-    let told: i32 = row.try_get(2).map_err(failed)?;
-    let told = usize::try_from(told).ok().filter(|_| news);
-    Ok(claim.usage(units(row, 0)?, units(row, 1)?, told))
-}
-
-fn units(row: &Row, column: usize) -> Result<u64, QuotaError> {
-    let units: i64 = row.try_get(column).map_err(failed)?;
-    // The tables allow none below zero.
-    Ok(u64::try_from(units).unwrap_or_default())
-}
-
-fn bigint(units: u64) -> i64 {
-    i64::try_from(units).unwrap_or(i64::MAX)
-}
-
-fn failed(error: Error) -> QuotaError {
-    Cause::Store(error.into()).into()
 }

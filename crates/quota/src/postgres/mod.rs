@@ -1,5 +1,6 @@
 mod counted;
 mod statements;
+mod values;
 
 use std::fmt;
 use std::ops::Deref;
