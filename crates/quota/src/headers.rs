@@ -42,10 +42,7 @@ impl Headers {
         let remaining = decision.remaining.min(LARGEST);
         let reset = whole_secs(decision.reset());
         headers.insert(POLICY, all.clone());
-        let mut text = String::with_capacity(64);
-        // Writing into a `String` cannot fail, and names need no escape.
-        let _ = write!(text, "\"{}\";r={remaining};t={reset}", policy.name.as_str());
-        if let Ok(value) = HeaderValue::try_from(text) {
+        if let Some(value) = state_header(policy.name.as_str(), remaining, reset) {
             headers.insert(STATE, value);
         }
         if self == Self::Draft11AndLegacy {
@@ -55,6 +52,22 @@ impl Headers {
         }
     }
 }
+
+/// Written on the stack, so that it is one allocation. Names need no escape.
+fn state_header(name: &str, remaining: u64, reset: u64) -> Option<HeaderValue> {
+    let mut text = [0; LONGEST];
+    let mut rest = &mut text[..];
+    std::io::Write::write_fmt(
+        &mut rest,
+        format_args!("\"{name}\";r={remaining};t={reset}"),
+    )
+    .ok()?;
+    let free = rest.len();
+    HeaderValue::from_bytes(text.get(..LONGEST - free)?).ok()
+}
+
+/// A name of 32 characters, two integers of 15 digits, and what is around them.
+const LONGEST: usize = 70;
 
 /// All policies that may refuse, written once: a plan has them ready.
 pub(crate) fn policy_header(rates: &[RatePolicy]) -> Option<HeaderValue> {
@@ -79,4 +92,15 @@ pub(crate) fn policy_header(rates: &[RatePolicy]) -> Option<HeaderValue> {
 fn whole_secs(time: Duration) -> u64 {
     let started = u64::from(time.subsec_nanos() > 0);
     time.as_secs().saturating_add(started).min(LARGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LARGEST, LONGEST, state_header};
+
+    #[test]
+    fn the_longest_fits() {
+        let longest = state_header(&"n".repeat(32), LARGEST, LARGEST);
+        assert_eq!(longest.map(|value| value.len()), Some(LONGEST));
+    }
 }
