@@ -71,7 +71,13 @@ impl Subject {
     /// When an answer is not 200, or as long as the first.
     #[must_use]
     pub fn serve(&self, requests: u32) -> usize {
-        wire::exchange((self.router)(), requests)
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime without I/O");
+        // A cache that the server has begins its tasks in here.
+        let _entered = runtime.enter();
+        wire::exchange(&runtime, (self.router)(), requests)
     }
 }
 

@@ -4,6 +4,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use memchr::memmem::Finder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 const REQUEST: &[u8] = b"GET /api/v1/plugins?limit=7 HTTP/1.1\r\nhost: acme.localhost:8080\r\n\r\n";
@@ -21,11 +22,8 @@ const ROOM: usize = 16 * 1_024;
 )]
 // Callgrind counts from here on, by this name.
 #[inline(never)]
-pub(crate) fn exchange(router: Router, requests: u32) -> usize {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build();
-    runtime.expect("a runtime without I/O").block_on(async {
+pub(crate) fn exchange(runtime: &Runtime, router: Router, requests: u32) -> usize {
+    runtime.block_on(async {
         let (mut client, served) = Client::connect(router);
         let length = client.get(REQUEST).await;
         for _ in 1..requests {

@@ -1,5 +1,7 @@
 //! The example server, without its `main`: a small multi-tenant plugin marketplace.
 
+mod answer;
+mod caches;
 mod caller;
 mod circuits;
 mod config;
@@ -15,6 +17,7 @@ mod stack;
 mod start;
 mod state;
 mod store;
+mod writes;
 
 pub use self::config::{Config, Database, Secret};
 pub use self::secrets::SecretKey;

@@ -1,69 +1,20 @@
 //! How handlers answer, and how they read a body.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LINK};
+use http::StatusCode;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 use towerblock_core::{ProblemBody, Reason, Rejected, Value as Number};
-use towerblock_page::Page;
 use towerblock_respond::Refused;
 
 /// For a body of [`BODY_LIMIT`](crate::stack::BODY_LIMIT) bytes.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// For one user or tenant: kept by browsers, asked about each time, shared by nobody.
-pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
-/// The same for everyone.
-pub(crate) const SHARED: HeaderValue = HeaderValue::from_static("public, max-age=600");
-
-/// JSON with an `ETag`, or 304 for a client that has it already.
-pub(crate) fn cacheable(
-    request: &HeaderMap,
-    cache_control: HeaderValue,
-    value: &impl Serialize,
-) -> Result<Response, Refused> {
-    let body = Bytes::from(serde_json::to_vec(value)?);
-    let mut hasher = DefaultHasher::new();
-    body.hash(&mut hasher);
-    // Weak: the same tag stands for the compressed form (RFC 9110, 8.8.1).
-    let tag: ETag = format!("W/\"{:016x}\"", hasher.finish()).parse()?;
-    let condition: Option<IfNoneMatch> = request.typed_get();
-    let is_new = condition.is_none_or(|condition| condition.precondition_passes(&tag));
-    let mut response = if is_new {
-        let json = HeaderValue::from_static("application/json");
-        ([(CONTENT_TYPE, json)], body).into_response()
-    } else {
-        StatusCode::NOT_MODIFIED.into_response()
-    };
-    response.headers_mut().typed_insert(tag);
-    response.headers_mut().insert(CACHE_CONTROL, cache_control);
-    Ok(response)
-}
-
-/// A page of a list, and the way to those beside it.
-pub(crate) fn listing(
-    request: &HeaderMap,
-    cache_control: HeaderValue,
-    page: &Page<impl Serialize>,
-) -> Result<Response, Refused> {
-    let mut response = cacheable(request, cache_control, page)?;
-    if let Some(link) = page.link() {
-        response.headers_mut().insert(LINK, link.clone());
-    }
-    Ok(response)
-}
 
 /// 400 with what was wrong.
 pub(crate) fn invalid(detail: &str) -> Refused {

@@ -42,7 +42,7 @@ const IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 /// From so many percent of them on, whoever has most is refused.
 pub(crate) const SOFT_PERCENT: u8 = 80;
 /// All queries of a request.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 /// A handler bounds what it waits for itself; this is for the one that forgot.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Compressing less costs more than it saves.
@@ -77,7 +77,7 @@ pub(crate) fn around(
         .time_limit(QUERY_TIMEOUT);
 
     let last_known = Arc::clone(state);
-    let last_known = move |req: &Request, _: &Rejected| last_known.front_page.stand_in(req);
+    let last_known = move |req: &Request, _: &Rejected| routes::stand_in(&last_known, req);
 
     let pages = PageLayer::new(state.cursor_keys.clone());
 

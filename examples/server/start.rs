@@ -53,9 +53,13 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
     let app = stack::app(Arc::clone(&state), config.cors_origins.clone())?;
 
     let has_secrets = !config.secret_keys.is_empty();
-    announce(&state, listener.local_addr()?, &place, has_secrets)?;
+    let places = [place, caches(&config)];
+    announce(&state, listener.local_addr()?, &places, has_secrets)?;
     serve::until(stop, listener, app, &state).await;
-    // Nothing asks any more, so nothing has to wait for those that are idle.
+    // Nothing asks any more, so nothing has to wait for those that are idle. What was written
+    // is forgotten before what keeps it ends.
+    state.writes.shutdown(CLOSE_TIMEOUT).await;
+    state.caches.shutdown(CLOSE_TIMEOUT).await;
     drop(tasks);
     let in_use = state.store.close(CLOSE_TIMEOUT).await;
     tracing::info!(in_use, "closed the connections to the database");
@@ -120,6 +124,22 @@ async fn choose_database(config: &mut Config) -> Result<(Option<Embedded>, Strin
     }
 }
 
+/// Where they are; what to set to change it.
+fn caches(config: &Config) -> String {
+    let Some(url) = &config.redis_url else {
+        return "memory of this instance; set REDIS_URL to share them".to_owned();
+    };
+    let rest = url.expose().split_once("://").map_or("", |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // Without user and password, in which there may be an @.
+    let host = host.rsplit('@').next().unwrap_or_default();
+    if config.is_alone {
+        let others = "set DATABASE_URL and SECRET_KEYS to share them";
+        return format!("memory, and Redis at {host} for this instance alone; {others}");
+    }
+    format!("memory, shared through Redis at {host} (REDIS_URL)")
+}
+
 async fn upkeep(state: Shared) {
     let mut tick = tokio::time::interval(Duration::from_secs(5));
     loop {
@@ -131,12 +151,13 @@ async fn upkeep(state: Shared) {
 fn announce(
     state: &Shared,
     address: SocketAddr,
-    place: &str,
+    [database, caches]: &[String; 2],
     has_secrets: bool,
 ) -> std::io::Result<()> {
     let port = address.port();
     let mut out = std::io::stdout().lock();
-    writeln!(out, "instance {}, database: {place}", state.instance)?;
+    writeln!(out, "instance {}, database: {database}", state.instance)?;
+    writeln!(out, "caches: {caches}")?;
     writeln!(out, "listening on http://{address}")?;
     writeln!(out, "try: curl http://acme.localhost:{port}/api/v1/plugins")?;
     if !has_secrets {

@@ -7,17 +7,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 use towerblock_core::{BoxError, Stats};
 use towerblock_page::KeyRing;
-use towerblock_postgres::TokenKeys;
+use towerblock_postgres::{Scope, TokenKeys};
+use towerblock_redis::Redis;
 use towerblock_shed::ShedLayer;
 use towerblock_tenant::{JwtClaim, Registry};
 
+use crate::caches::Caches;
 use crate::circuits::Circuits;
 use crate::config::{Config, Secret};
 use crate::metrics::HttpMetrics;
-use crate::routes::FrontPage;
 use crate::secrets::Secrets;
 use crate::stack;
 use crate::store::Store;
+use crate::writes::Writes;
 
 /// The state of the router.
 pub(crate) type Shared = Arc<State>;
@@ -27,7 +29,8 @@ pub(crate) struct State {
     pub(crate) registry: Arc<Registry>,
     pub(crate) circuits: Circuits,
     pub(crate) shed: ShedLayer,
-    pub(crate) front_page: FrontPage,
+    pub(crate) caches: Arc<Caches>,
+    pub(crate) writes: Writes,
     pub(crate) metrics: HttpMetrics,
     pub(crate) admin_token: Option<Secret>,
     pub(crate) cursor_keys: KeyRing,
@@ -51,6 +54,10 @@ impl State {
             let host = host.as_deref().map_or("server", str::trim);
             format!("{host}-{pid}")
         };
+        let caches = Arc::new(Caches::new(config)?);
+        for circuit in caches.redis.iter().flat_map(Redis::circuits) {
+            circuits.registry().add(&circuit);
+        }
         let secrets = Secrets::new(&config.secret_keys)?;
         Ok(Self {
             store,
@@ -58,7 +65,8 @@ impl State {
             registry: Arc::new(registry.ttl(Duration::from_secs(10))),
             circuits,
             shed: stack::shed(),
-            front_page: FrontPage::default(),
+            caches,
+            writes: Writes::new(),
             metrics: HttpMetrics::new(),
             admin_token: config.admin_token.clone(),
             cursor_keys: secrets.key_ring()?,
@@ -72,8 +80,17 @@ impl State {
 
     /// All that has numbers to show.
     pub(crate) fn stats(&self) -> impl Iterator<Item = &dyn Stats> {
-        let own: [&dyn Stats; 3] = [&*self.store, &*self.registry, &self.shed];
-        own.into_iter().chain(self.circuits.stats())
+        let own: [&dyn Stats; 4] = [&*self.store, &*self.registry, &self.shed, &self.caches.hub];
+        let redis = self.caches.redis.iter().map(|redis| redis as &dyn Stats);
+        own.into_iter().chain(redis).chain(self.circuits.stats())
+    }
+
+    /// Whether whoever asks wrote a moment ago. They must see it, and what is kept may be
+    /// older: another instance may have kept it, or read a standby that lags. So they are
+    /// answered by the database, which knows how far they wrote, for as long as their token
+    /// is good for: a minute.
+    pub(crate) fn has_written(&self, scope: &Scope) -> bool {
+        scope.token_text(&self.read_tokens).is_some()
     }
 
     pub(crate) fn is_ready(&self) -> bool {

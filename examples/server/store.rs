@@ -154,6 +154,24 @@ pub(crate) enum StoreError {
     NoRow,
     #[error("refused")]
     Refused(#[from] Rejected),
+    #[error("the write was ended")]
+    Ended,
+    #[error("cannot write an answer")]
+    Answer(#[from] serde_json::Error),
+}
+
+impl StoreError {
+    /// Whether certainly nothing was done.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::Database(error) => error
+                .rejected()
+                // Tried more than once, the first may have been done.
+                .is_some_and(|rejected| rejected.reason() != Reason::Unavailable),
+            _ => false,
+        }
+    }
 }
 
 impl From<towerblock_postgres::Error> for StoreError {

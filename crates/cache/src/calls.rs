@@ -119,7 +119,7 @@ impl<V: Cacheable> Store<V> {
         match self.hub.remote.clone() {
             Some(link) => {
                 let telling = async move { link.forget(&forget).await };
-                self.hub.finish(telling).await
+                self.hub.tell(telling).reached().await
             }
             None => Invalidation::Everywhere,
         }

@@ -30,6 +30,20 @@ pub(crate) trait Forgets: Send + Sync + fmt::Debug {
     fn scope(&self) -> Option<&Arc<Tenant>>;
 }
 
+/// Others are being told. It holds nothing of how, so that the futures of callers stay small.
+#[derive(Debug)]
+pub(crate) struct Telling(oneshot::Receiver<bool>);
+
+impl Telling {
+    pub(crate) async fn reached(self) -> Invalidation {
+        // After the shutdown nobody is told.
+        match self.0.await {
+            Ok(true) => Invalidation::Everywhere,
+            Ok(false) | Err(_) => Invalidation::Here,
+        }
+    }
+}
+
 impl Shared {
     pub(crate) fn register(&self, name: &str) -> Result<(u16, Arc<str>), &'static str> {
         let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-');
@@ -112,29 +126,23 @@ impl Shared {
             return Invalidation::Everywhere;
         };
         let hub = Arc::clone(self);
-        self.finish(async move {
+        self.tell(async move {
             let told = link.forget(&forget).await;
             // Once more: it may have been read there before it was forgotten.
             hub.apply(&forget);
             told
         })
+        .reached()
         .await
     }
 
     /// Runs to its end whatever is told to others, also when the caller leaves.
-    pub(crate) async fn finish(
-        &self,
-        telling: impl Future<Output = bool> + Send + 'static,
-    ) -> Invalidation {
+    pub(crate) fn tell(&self, telling: impl Future<Output = bool> + Send + 'static) -> Telling {
         let (tell, told) = oneshot::channel();
         self.spawn(async move {
             let _ = tell.send(telling.await);
         });
-        // After the shutdown nobody is told.
-        match told.await {
-            Ok(true) => Invalidation::Everywhere,
-            Ok(false) | Err(_) => Invalidation::Here,
-        }
+        Telling(told)
     }
 
     /// What was loaded before this time may not be what it should be: it is looked up again, and

@@ -43,7 +43,7 @@ impl<V: Cacheable> Store<V> {
         slot.meta().go_live();
         if let Some(link) = self.hub.remote.clone() {
             let telling = async move { link.replace(&spot, parcel).await };
-            let _reached = self.hub.finish(telling).await;
+            let _reached = self.hub.tell(telling).reached().await;
         }
     }
 

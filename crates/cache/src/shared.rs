@@ -1,6 +1,6 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     runtime: Handle,
     /// Nothing, once it is shut down.
     tasks: Mutex<Option<JoinSet<()>>>,
-    tending: Vec<AbortHandle>,
+    tending: OnceLock<Vec<AbortHandle>>,
 }
 
 impl Shared {
@@ -56,31 +56,37 @@ impl Shared {
         let clock = Arc::new(Clock::start());
         let counters = Counters::default();
         let remote = link(&counters).map(Arc::new);
-        Ok(Arc::new_cyclic(|this| {
-            let upkeep = runtime.spawn(upkeep(Weak::clone(this), Ticking(Arc::clone(&clock))));
-            let mut tending = vec![upkeep.abort_handle()];
-            if remote.is_some() {
-                let follow = runtime.spawn(remote::follow(Weak::clone(this)));
-                tending.push(follow.abort_handle());
-            }
-            Self {
-                memory: Memory::of(settings.memory),
-                tenants: Arc::default(),
-                clock,
-                loads: settings.loads.slots(),
-                refreshes: Arc::new(Semaphore::new(settings.loads.refreshes())),
-                counters,
-                settings,
-                nobody,
-                hasher: RandomState::new(),
-                caches: Mutex::default(),
-                trusted_since: AtomicU64::new(0),
-                remote,
-                runtime,
-                tasks: Mutex::new(Some(JoinSet::new())),
-                tending,
-            }
-        }))
+        let shared = Arc::new(Self {
+            memory: Memory::of(settings.memory),
+            tenants: Arc::default(),
+            clock,
+            loads: settings.loads.slots(),
+            refreshes: Arc::new(Semaphore::new(settings.loads.refreshes())),
+            counters,
+            settings,
+            nobody,
+            hasher: RandomState::new(),
+            caches: Mutex::default(),
+            trusted_since: AtomicU64::new(0),
+            remote,
+            runtime,
+            tasks: Mutex::new(Some(JoinSet::new())),
+            tending: OnceLock::new(),
+        });
+        shared.tend();
+        Ok(shared)
+    }
+
+    /// Only once all of it is there: what does not find it ends.
+    fn tend(self: &Arc<Self>) {
+        let ticking = Ticking(Arc::clone(&self.clock));
+        let upkeep = self.runtime.spawn(upkeep(Arc::downgrade(self), ticking));
+        let mut tending = vec![upkeep.abort_handle()];
+        if self.remote.is_some() {
+            let follow = self.runtime.spawn(remote::follow(Arc::downgrade(self)));
+            tending.push(follow.abort_handle());
+        }
+        let _first = self.tending.set(tending);
     }
 
     pub(crate) fn levels(&self) -> Levels {
@@ -118,7 +124,11 @@ impl Shared {
             let _ended = timeout(grace, all).await;
             tasks.shutdown().await;
         }
-        self.tending.iter().for_each(AbortHandle::abort);
+        self.tending
+            .get()
+            .into_iter()
+            .flatten()
+            .for_each(AbortHandle::abort);
     }
 
     /// A place for an entry among what its tenant holds, for which it may have to give up
@@ -185,7 +195,11 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.tending.iter().for_each(AbortHandle::abort);
+        self.tending
+            .get()
+            .into_iter()
+            .flatten()
+            .for_each(AbortHandle::abort);
     }
 }
 

@@ -110,6 +110,12 @@ fn reasons(state: &Shared) -> Vec<Why> {
             }
         });
     }
+    if let Some(redis) = &state.caches.redis {
+        let heard = redis.watch().borrow().subscribed;
+        if !heard {
+            reasons.push(why("server", "redis", "not heard".to_owned()));
+        }
+    }
     let (in_flight, limit) = (state.shed.in_flight(), state.shed.limit());
     // From the soft limit on somebody may be refused.
     if in_flight * 100 >= limit * usize::from(SOFT_PERCENT) {

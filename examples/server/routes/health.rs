@@ -63,6 +63,18 @@ fn checks(state: &Shared) -> Value {
     if let Some(bytes) = resident_bytes() {
         check("memory:resident".to_owned(), bytes.into(), "B");
     }
+    if let Some(redis) = &state.caches.redis {
+        let status = redis.watch().borrow().clone();
+        let now = match (status.writes, status.reads, status.subscribed) {
+            (true, _, true) => "up",
+            (_, true, _) => "degraded",
+            _ => "away",
+        };
+        check("redis:status".to_owned(), now.into(), "");
+        if let Some(why) = status.why.as_deref() {
+            check("redis:why".to_owned(), why.into(), "");
+        }
+    }
     for stats in state.stats() {
         stats.read(&mut |metric, label, value| {
             check(

@@ -1,28 +1,22 @@
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::header::AGE;
-use http::{HeaderMap, HeaderValue, Uri};
-use tokio::time::Instant;
-use towerblock_page::{Page, PageRequest};
+use http::{HeaderMap, Uri};
+use towerblock_page::PageRequest;
 use towerblock_postgres::Scope;
 use towerblock_respond::Refused;
 use towerblock_tenant::CurrentTenant;
 
-use crate::reply::{SHARED, listing};
+use crate::answer::{Answer, Served};
+use crate::caches::{of_load, of_page};
+use crate::reply::missing;
 use crate::state::Shared;
-use crate::store::{NEWEST, Package};
+use crate::store::NEWEST;
 
 pub(super) const PATH: &str = "/api/v1/marketplace";
-/// Any cache in between may answer with as old a page.
-const OLDEST: Duration = Duration::from_secs(600);
-/// An answer in the place of a better one is asked for again each time.
-const DEGRADED: HeaderValue = HeaderValue::from_static("public, no-cache");
 
-/// The packages that all tenants share.
+/// The packages that all tenants share. Nobody writes them here, so what is kept is as good
+/// for who wrote something else a moment ago.
 pub(crate) async fn list(
     State(state): State<Shared>,
     tenant: CurrentTenant,
@@ -32,47 +26,27 @@ pub(crate) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let page = page.shared().seek(&NEWEST)?;
-    let packages = state.store.packages(&tenant, &scope, &page).await?;
-    let response = listing(&headers, SHARED, &packages)?;
-    if uri.query().is_none() {
-        state.front_page.keep(packages);
-    }
-    Ok(response)
+    let fetch = {
+        let state = Shared::clone(&state);
+        move |scope: Scope| async move {
+            let page = state.store.packages(&tenant, &scope, &page).await?;
+            Answer::page(&page)
+        }
+    };
+    let Some(key) = of_page(&uri) else {
+        return Served::Asked(fetch(scope).await?).shared(&headers);
+    };
+    let load = move || fetch(of_load());
+    let hit = state.caches.marketplace.get_or_load(&key, load).await?;
+    let hit = hit.ok_or_else(|| missing("no such page"))?;
+    Served::Kept(hit).shared(&headers)
 }
 
-/// The first page as it was read last: the same for all tenants, so it may be shown to any.
-#[derive(Debug, Default)]
-pub(crate) struct FrontPage(Mutex<Option<Arc<Kept>>>);
-
-#[derive(Debug)]
-struct Kept {
-    since: Instant,
-    page: Page<Package>,
-}
-
-impl FrontPage {
-    fn keep(&self, page: Page<Package>) {
-        let since = Instant::now();
-        let kept = Arc::new(Kept { since, page });
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+/// What may stand for an answer of [`list`]: what is in memory, whoever asked for it first.
+pub(crate) fn stand_in(state: &Shared, req: &Request) -> Option<Response> {
+    if req.uri().path() != PATH {
+        return None;
     }
-
-    /// What may stand for an answer of [`list`], if it is that which is asked for.
-    pub(crate) fn stand_in(&self, req: &Request) -> Option<Response> {
-        if req.uri().path() != PATH || req.uri().query().is_some() {
-            return None;
-        }
-        let kept = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()?;
-        let age = kept.since.elapsed();
-        if age > OLDEST {
-            return None;
-        }
-        let mut response = listing(req.headers(), DEGRADED, &kept.page).ok()?;
-        response.headers_mut().insert(AGE, age.as_secs().into());
-        Some(response)
-    }
+    let hit = state.caches.marketplace.peek(&of_page(req.uri())?)?;
+    Served::stand_in(&hit, req.headers())
 }

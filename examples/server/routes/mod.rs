@@ -10,7 +10,7 @@ mod queries;
 use axum::Router;
 use axum::routing::{get, post};
 
-pub(crate) use self::marketplace::FrontPage;
+pub(crate) use self::marketplace::stand_in;
 use crate::state::Shared;
 
 /// What tenants call.

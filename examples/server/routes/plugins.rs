@@ -1,16 +1,20 @@
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::header::LOCATION;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Uri};
 use towerblock_page::PageRequest;
 use towerblock_postgres::Scope;
 use towerblock_respond::Refused;
 use towerblock_tenant::CurrentTenant;
 
-use crate::reply::{Id, PRIVATE, Sent, cacheable, invalid, listing, missing};
+use crate::answer::{Answer, Served};
+use crate::caches::{Stale, of_page};
+use crate::reply::{Id, Sent, invalid, missing};
 use crate::state::Shared;
-use crate::store::{Draft, NEWEST};
+use crate::store::{Draft, NEWEST, Plugin};
 
 const NO_PLUGIN: &str = "no such plugin";
 
@@ -19,9 +23,11 @@ pub(crate) async fn list(
     tenant: CurrentTenant,
     Extension(scope): Extension<Scope>,
     page: PageRequest,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    newest(&state, &tenant, &scope, None, &page, &headers).await
+    let served = newest(&state, &tenant, &scope, None, &page, &uri).await?;
+    served.private(&headers)
 }
 
 pub(crate) async fn of_team(
@@ -30,9 +36,11 @@ pub(crate) async fn of_team(
     Extension(scope): Extension<Scope>,
     Id(team): Id,
     page: PageRequest,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    newest(&state, &tenant, &scope, Some(team), &page, &headers).await
+    let served = newest(&state, &tenant, &scope, Some(team), &page, &uri).await?;
+    served.private(&headers)
 }
 
 async fn newest(
@@ -41,11 +49,25 @@ async fn newest(
     scope: &Scope,
     team: Option<i64>,
     page: &PageRequest,
-    headers: &HeaderMap,
-) -> Result<Response, Refused> {
+    uri: &Uri,
+) -> Result<Served, Refused> {
+    // A cursor that is none of ours is refused here, before anything is kept.
     let page = page.seek(&NEWEST)?;
-    let plugins = state.store.plugins(tenant, scope, team, &page).await?;
-    listing(headers, PRIVATE, &plugins)
+    let key = of_page(uri).filter(|_| !state.has_written(scope));
+    let fetch = {
+        let (state, tenant) = (Shared::clone(state), tenant.clone());
+        move |scope: Scope| async move {
+            let page = state.store.plugins(&tenant, &scope, team, &page).await?;
+            Ok(Some(Answer::page(&page)?))
+        }
+    };
+    let (shelf, team) = match team {
+        None => (&state.caches.lists, 0),
+        Some(team) => (&state.caches.of_teams, team),
+    };
+    let key = key.map(|page| (team, page));
+    let served = shelf.read((&tenant.id, scope), key, fetch).await?;
+    served.ok_or_else(|| missing("no such page"))
 }
 
 pub(crate) async fn item(
@@ -55,9 +77,17 @@ pub(crate) async fn item(
     Id(id): Id,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let plugin = state.store.plugin(&tenant, &scope, id).await?;
-    let plugin = plugin.ok_or_else(|| missing(NO_PLUGIN))?;
-    cacheable(&headers, PRIVATE, &plugin)
+    let fetch = {
+        let (state, tenant) = (Shared::clone(&state), tenant.clone());
+        move |scope: Scope| async move {
+            let plugin = state.store.plugin(&tenant, &scope, id).await?;
+            plugin.as_ref().map(Answer::of).transpose()
+        }
+    };
+    let key = Some(id).filter(|_| !state.has_written(&scope));
+    let plugins = &state.caches.plugins;
+    let served = plugins.read((&tenant.id, &scope), key, fetch).await?;
+    served.ok_or_else(|| missing(NO_PLUGIN))?.private(&headers)
 }
 
 pub(crate) async fn create(
@@ -66,7 +96,11 @@ pub(crate) async fn create(
     Extension(scope): Extension<Scope>,
     Sent(draft): Sent<Draft>,
 ) -> Result<Response, Refused> {
-    let plugin = state.store.create(&tenant, &scope, checked(draft)?).await?;
+    let (draft, store) = (checked(draft)?, Arc::clone(&state.store));
+    let id = tenant.id.clone();
+    let write = async move { store.create(&tenant, &scope, draft).await };
+    let stale = |made: Option<&Plugin>| made.map_or(Stale::Lists, |made| Stale::Plugin(made.id));
+    let plugin = state.writes.run(&state.caches, &id, write, stale).await?;
     let location = [(LOCATION, format!("/api/v1/plugins/{}", plugin.id))];
     Ok((StatusCode::CREATED, location, Json(plugin)).into_response())
 }
@@ -78,10 +112,11 @@ pub(crate) async fn replace(
     Id(id): Id,
     Sent(draft): Sent<Draft>,
 ) -> Result<Response, Refused> {
-    let plugin = state
-        .store
-        .replace(&tenant, &scope, id, checked(draft)?)
-        .await?;
+    let (draft, store) = (checked(draft)?, Arc::clone(&state.store));
+    let of = tenant.id.clone();
+    let write = async move { store.replace(&tenant, &scope, id, draft).await };
+    let stale = move |_: Option<&_>| Stale::Plugin(id);
+    let plugin = state.writes.run(&state.caches, &of, write, stale).await?;
     let plugin = plugin.ok_or_else(|| missing(NO_PLUGIN))?;
     Ok(Json(plugin).into_response())
 }
@@ -92,7 +127,10 @@ pub(crate) async fn delete(
     Extension(scope): Extension<Scope>,
     Id(id): Id,
 ) -> Result<StatusCode, Refused> {
-    let found = state.store.delete(&tenant, &scope, id).await?;
+    let (of, store) = (tenant.id.clone(), Arc::clone(&state.store));
+    let write = async move { store.delete(&tenant, &scope, id).await };
+    let stale = move |_: Option<&_>| Stale::Plugin(id);
+    let found = state.writes.run(&state.caches, &of, write, stale).await?;
     let deleted = found.then_some(StatusCode::NO_CONTENT);
     deleted.ok_or_else(|| missing(NO_PLUGIN))
 }

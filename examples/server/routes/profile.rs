@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::Response;
 use axum::{Extension, Json};
@@ -7,8 +9,10 @@ use towerblock_postgres::Scope;
 use towerblock_respond::Refused;
 use towerblock_tenant::CurrentTenant;
 
+use crate::answer::Answer;
+use crate::caches::Stale;
 use crate::caller::User;
-use crate::reply::{PRIVATE, Sent, cacheable};
+use crate::reply::{Sent, missing};
 use crate::routes::plugins::text;
 use crate::state::Shared;
 use crate::store::Profile;
@@ -28,9 +32,19 @@ pub(crate) async fn show(
     User(user_id): User,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let profile = state.store.profile(&tenant, &scope, &user_id).await?;
-    let profile = profile.unwrap_or_default();
-    cacheable(&headers, PRIVATE, &OfUser { user_id, profile })
+    let key = Some(user_id.clone()).filter(|_| !state.has_written(&scope));
+    let fetch = {
+        let (state, tenant) = (Shared::clone(&state), tenant.clone());
+        move |scope: Scope| async move {
+            let profile = state.store.profile(&tenant, &scope, &user_id).await?;
+            let profile = profile.unwrap_or_default();
+            Ok(Some(Answer::of(&OfUser { user_id, profile })?))
+        }
+    };
+    let profiles = &state.caches.profiles;
+    let served = profiles.read((&tenant.id, &scope), key, fetch).await?;
+    let served = served.ok_or_else(|| missing("no such user"))?;
+    served.private(&headers)
 }
 
 pub(crate) async fn update(
@@ -42,10 +56,11 @@ pub(crate) async fn update(
 ) -> Result<Json<OfUser>, Refused> {
     text("display_name", &profile.display_name, 0, 100)?;
     text("email", &profile.email, 0, 254)?;
-    let stored = profile.clone();
-    state
-        .store
-        .set_profile(&tenant, &scope, &user_id, stored)
-        .await?;
+    let (store, of) = (Arc::clone(&state.store), tenant.id.clone());
+    let (user, stored) = (user_id.clone(), profile.clone());
+    let write = async move { store.set_profile(&tenant, &scope, &user, stored).await };
+    let user = user_id.clone();
+    let stale = |_: Option<&()>| Stale::Profile(user);
+    state.writes.run(&state.caches, &of, write, stale).await?;
     Ok(Json(OfUser { user_id, profile }))
 }

@@ -9,16 +9,23 @@
     reason = "a test that cannot be set up should panic, and one that measures prints"
 )]
 
+mod caching;
 mod circuits;
 mod client;
 mod database;
+mod embedded;
 mod hostile;
+mod load;
 mod marketplace;
+mod operators;
 mod outage;
 mod own_writes;
 mod program;
 mod queries;
+mod redis_outage;
 mod secrets;
+mod sharing;
 mod stack;
+mod switches;
 mod tenants;
 mod tls;

@@ -1,98 +1,27 @@
 //! Servers of the database that die, hang and come back, under clients that go on.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use towerblock_testkit::{Postgres, Server as Database};
 
-use crate::client::{ask, get};
+use crate::client::{Answer, ask, get};
 use crate::database::{is_away, ready, until};
+use crate::load::{Load, Seen, slowest};
 use crate::program::Server;
 
 const READERS: usize = 3;
 const WRITERS: usize = 2;
-/// Between two requests of a client.
-const PAUSE: Duration = Duration::from_millis(10);
 /// So long lasts an outage, at least.
 const OUTAGE: Duration = Duration::from_secs(4);
 
-/// One answer.
-#[derive(Clone, Debug)]
-struct Seen {
-    is_read: bool,
-    at: Instant,
-    took: Duration,
-    status: u16,
-    /// A 503 that says when to come again.
-    is_refused: bool,
-    body: String,
-}
-
-impl Seen {
-    fn is_done(&self) -> bool {
-        matches!(self.status, 200 | 201)
-    }
-}
-
-/// Clients that read and write all the time.
-struct Load {
-    seen: Arc<Mutex<Vec<Seen>>>,
-    stop: Vec<mpsc::Sender<()>>,
-    clients: Vec<JoinHandle<()>>,
-}
-
-impl Load {
-    fn start(server: &Arc<Server>) -> Self {
-        let mut load = Self {
-            seen: Arc::default(),
-            stop: Vec::new(),
-            clients: Vec::new(),
-        };
-        for n in 0..READERS + WRITERS {
-            let (stop, stopped) = mpsc::channel();
-            let (server, seen) = (Arc::clone(server), Arc::clone(&load.seen));
-            load.stop.push(stop);
-            load.clients.push(std::thread::spawn(move || {
-                while stopped.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
-                    let one = once(&server, n);
-                    seen.lock().unwrap().push(one);
-                }
-            }));
-        }
-        load
-    }
-
-    /// What was begun since then and has been answered.
-    fn since(&self, from: Instant) -> Vec<Seen> {
-        let seen = self.seen.lock().unwrap();
-        seen.iter().filter(|one| one.at >= from).cloned().collect()
-    }
-
-    fn writes_since(&self, from: Instant) -> Vec<Seen> {
-        let mut writes = self.since(from);
-        writes.retain(|one| !one.is_read);
-        writes
-    }
-
-    fn end(mut self) -> Vec<Seen> {
-        self.stop.clear();
-        for client in self.clients.drain(..) {
-            client.join().unwrap();
-        }
-        let mut seen = self.seen.lock().unwrap();
-        std::mem::take(&mut *seen)
-    }
-}
-
-fn once(server: &Server, n: usize) -> Seen {
-    let at = Instant::now();
+fn once(server: &Server, n: usize) -> (bool, Answer) {
     let answer = match n {
         0..READERS => {
             let tenant = ["acme", "globex", "t00001"][n % 3];
-            get(server, tenant, "/api/v1/plugins?limit=10")
+            // No cache answers a parameter that is not known.
+            get(server, tenant, "/api/v1/plugins?limit=10&uncached")
         }
         // What may be done twice, and what may not.
         READERS => {
@@ -104,21 +33,7 @@ fn once(server: &Server, n: usize) -> Seen {
             ask(server, "POST", "t00002", "/api/v1/plugins", "", draft)
         }
     };
-    Seen {
-        is_read: n < READERS,
-        at,
-        took: at.elapsed(),
-        status: answer.status,
-        is_refused: answer.status == 503 && answer.header("retry-after").is_some(),
-        body: answer.body,
-    }
-}
-
-/// The time that 99 in a hundred took no longer than.
-fn slowest(seen: &[Seen]) -> Duration {
-    let mut times: Vec<_> = seen.iter().map(|one| one.took).collect();
-    times.sort_unstable();
-    times[times.len().saturating_sub(1) * 99 / 100]
+    (n < READERS, answer)
 }
 
 /// What the outage of the primary since `from` came to; it was back at `back`.
@@ -220,7 +135,7 @@ async fn reads_go_on_and_writes_are_refused_at_once_while_a_server_is_away() {
     ]));
     ready(&server).await;
     postgres.caught_up().await.unwrap();
-    let load = Load::start(&server);
+    let load = Load::start(&server, READERS + WRITERS, |server, n, _| once(server, n));
     let began = Instant::now();
     until("there is load", || load.since(began).len() > 100).await;
 

@@ -1,15 +1,17 @@
 //! What the environment says. A wrong value stops the start with one line.
 
+mod line;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser};
 use http::HeaderValue;
 use towerblock_postgres::Servers;
 
+use self::line::{one_line, shown};
 use crate::secrets::SecretKey;
 
 /// While they are rotated there are two.
@@ -55,6 +57,17 @@ pub struct Config {
     #[arg(long, env, default_value = "30", value_parser = connections)]
     pub database_replica_pool_max: NonZeroUsize,
 
+    /// redis:// or rediss:// URL through which instances share what they cache, if they share
+    /// a database (DATABASE_URL) and SECRET_KEYS; while it is away, what another writes shows
+    /// after up to 13 s. Default: none, and it shows after up to 5 minutes.
+    #[arg(long, env, hide_env_values = true, value_parser = redis)]
+    pub redis_url: Option<Secret>,
+
+    /// Milliseconds for which what is in memory is believed while Redis does not tell what
+    /// others write; for tests.
+    #[arg(long, env, hide = true, default_value = "10000", value_parser = millis)]
+    pub cache_deaf_ms: u64,
+
     /// Comma-separated secrets in base64, 1 to 8 of at least 32 bytes, the same on all
     /// instances: the first seals cursors and what a client wrote last, all open them and
     /// verify tokens (HS256).
@@ -76,6 +89,10 @@ pub struct Config {
     /// What to log, such as `debug` or `warn,marketplace=debug`.
     #[arg(long, env, default_value = "info", value_parser = filter)]
     pub rust_log: String,
+
+    /// No other instance has its data, or opens its cursors.
+    #[arg(skip)]
+    pub(crate) is_alone: bool,
 }
 
 /// Where the data lives.
@@ -105,7 +122,7 @@ impl Config {
                 return Err((format!("{variable}={value}: expected UTF-8"), 2));
             }
         }
-        let config = Self::try_parse_from(arguments).map_err(|error| one_line(&error))?;
+        let mut config = Self::try_parse_from(arguments).map_err(|error| one_line(&error))?;
         let max = config.database_pool_max.get();
         if let Some(min) = config.database_pool_min.filter(|min| *min > max) {
             let line = format!("DATABASE_POOL_MIN={min}: more than DATABASE_POOL_MAX={max}");
@@ -121,6 +138,8 @@ impl Config {
             let line = format!("SECRET_KEYS with {secrets} secrets: expected 1 to {MOST_SECRETS}");
             return Err((line, 2));
         }
+        let others_have_the_data = matches!(config.database_url, Some(Database::Postgres(_)));
+        config.is_alone = secrets == 0 || !others_have_the_data;
         Ok(config)
     }
 
@@ -150,52 +169,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A value as it may be shown on one line: without the password of a URL, and of a secret
-/// only its length.
-fn shown(variable: &str, value: &str) -> String {
-    if matches!(variable, "ADMIN_TOKEN" | "SECRET_KEYS") {
-        return format!("({} characters)", value.chars().count());
-    }
-    let masked = value.split_once("://").and_then(|(scheme, rest)| {
-        let (user, host) = rest.rsplit_once('@')?;
-        let (user, _) = user.split_once(':')?;
-        Some(format!("{scheme}://{user}:***@{host}"))
-    });
-    let mut masked = masked.unwrap_or_else(|| value.to_owned());
-    if let Some((before, after)) = masked.split_once("password=") {
-        let rest = after.split_once('&').map_or("", |(_, rest)| rest);
-        let and = if rest.is_empty() { "" } else { "&" };
-        masked = format!("{before}password=***{and}{rest}");
-    }
-    masked.escape_debug().to_string()
-}
-
-fn one_line(error: &clap::Error) -> (String, i32) {
-    if matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    ) {
-        return (error.to_string().trim_end().to_owned(), 0);
-    }
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.as_str()),
-        _ => None,
-    };
-    let source = std::error::Error::source(error);
-    let argument = text(ContextKind::InvalidArg).zip(text(ContextKind::InvalidValue));
-    if let (Some((argument, value)), Some(accepted)) = (argument, source) {
-        // "--database-url <DATABASE_URL>" is known by its variable.
-        let variable = argument.split(['<', '>']).nth(1).unwrap_or(argument);
-        return (
-            format!("{variable}={}: {accepted}", shown(variable, value)),
-            2,
-        );
-    }
-    let all = error.to_string();
-    let first = all.lines().next().unwrap_or_default();
-    (first.trim_start_matches("error: ").to_owned(), 2)
-}
-
 fn address(text: &str) -> Result<IpAddr, &'static str> {
     text.parse()
         .map_err(|_| "expected an IP address, such as 127.0.0.1 or ::")
@@ -218,6 +191,11 @@ fn kept_connections(text: &str) -> Result<usize, &'static str> {
     number.ok_or("expected a number of connections from 0 to 1000")
 }
 
+fn millis(text: &str) -> Result<u64, &'static str> {
+    let number = text.parse().ok().filter(|n| (1..=3_600_000).contains(n));
+    number.ok_or("expected milliseconds from 1 to 3600000")
+}
+
 fn database(text: &str) -> Result<Database, String> {
     if text == "memory:" {
         return Ok(Database::Memory);
@@ -238,6 +216,16 @@ fn postgres(text: &str) -> Result<Secret, String> {
             }
             let url = "a URL such as postgres://user:password@host:5432/database";
             Err(format!("expected {url} ({why})"))
+        }
+    }
+}
+
+fn redis(text: &str) -> Result<Secret, String> {
+    match towerblock_redis::Settings::from_url(text) {
+        Ok(_) => Ok(Secret::new(text.to_owned())),
+        Err(error) => {
+            let url = "a URL such as redis://user:password@host:6379/0 or rediss://host";
+            Err(format!("expected {url} ({error})"))
         }
     }
 }
