@@ -49,6 +49,9 @@
 //! served any more, which is looked for once in a second. A tenant is known while it has entries
 //! or loads. A load is a task, and ends with its own timeout, or at [`Hub::shutdown`].
 //!
+//! **Responses of HTTP** are cached on the same hub with the feature `http`: `Hub::http_cache` makes a
+//! layer.
+//!
 //! **Other instances** share what is cached with the feature `redis` and `Hub::start_with`; it
 //! serves on while Redis is away. Without it each process has its own memory, and hears of its
 //! own invalidations only.
@@ -65,6 +68,8 @@ mod forget;
 mod forgetting;
 mod get_or_load;
 mod hit;
+#[cfg(feature = "http")]
+mod http;
 mod hub;
 mod invalidation;
 mod key;
@@ -89,6 +94,8 @@ mod tenants;
 mod timeouts;
 mod weight;
 
+#[cfg(feature = "http")]
+pub use self::http::{CachedBody, HttpCache, HttpCacheLayer, HttpPolicy, ResponseFuture};
 #[cfg(feature = "redis")]
 pub use self::remote::{InvalidNamespace, Remote};
 pub use self::{
