@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use http::Uri;
+use http::{HeaderValue, Uri};
 use tokio_postgres::GenericClient;
 use towerblock_cache::{
-    Cache, Hub, Key, Loaded, Outbox, OutboxError, Policy, Remote, Settings, SharedCache, Timeouts,
+    Cache, Hit, HttpCacheLayer, HttpPolicy, Hub, Key, Loaded, Outbox, OutboxError, Policy, Remote,
+    Settings, Timeouts,
 };
 use towerblock_core::{BoxError, TenantId};
 use towerblock_postgres::Scope;
@@ -28,8 +29,13 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
+/// Kept by browsers, asked about each time, shared by nobody.
+pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+/// Kept by everyone for as long as here.
+const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=600");
+
 /// Lists of a tenant's plugins, which any change of any of them may change.
-const PLUGINS: &str = "plugins";
+pub(crate) const PLUGINS: &str = "plugins";
 
 /// What a tenant reads again and again, and may read as it was while the database is away.
 fn of_tenants(ttl: Duration) -> Policy {
@@ -52,14 +58,15 @@ pub(crate) struct Caches {
     pub(crate) hub: Hub,
     /// Through which other instances share them.
     pub(crate) redis: Option<Redis>,
-    /// By 0 and the query, and by the team and the query.
-    pub(crate) lists: Shelf<(i64, String)>,
-    pub(crate) of_teams: Shelf<(i64, String)>,
+    /// By the query.
+    pub(crate) lists: Shelf<String>,
     pub(crate) plugins: Shelf<i64>,
     /// By the user.
     pub(crate) profiles: Shelf<String>,
-    /// By their query: the same for all tenants.
-    pub(crate) marketplace: SharedCache<String, Answer>,
+    /// Whole responses, in the same memory: by their URI, those of a tenant,
+    pub(crate) of_teams: HttpCacheLayer,
+    /// and those that are the same for all.
+    pub(crate) marketplace: HttpCacheLayer,
 }
 
 impl Caches {
@@ -77,15 +84,18 @@ impl Caches {
                 Hub::start_with(settings, remote)?
             }
         };
-        let marketplace = of_tenants(10 * MINUTE).stale_if_error(24 * HOUR);
+        let of_teams = HttpPolicy::new(of_tenants(MINUTE))
+            .same_for_all_users()
+            .cache_control(PRIVATE);
+        let marketplace = HttpPolicy::new(of_tenants(10 * MINUTE).stale_if_error(24 * HOUR))
+            .shared()
+            .cache_control(PUBLIC);
         Ok(Self {
             lists: Shelf::new(&hub, "lists", 5 * MINUTE)?.tagged(PLUGINS),
-            of_teams: Shelf::new(&hub, "of-teams", MINUTE)?.tagged(PLUGINS),
             plugins: Shelf::new(&hub, "plugins", 5 * MINUTE)?,
             profiles: Shelf::new(&hub, "profiles", 5 * MINUTE)?,
-            marketplace: hub
-                .shared_cache("marketplace", marketplace)?
-                .weigh(Answer::weight),
+            of_teams: hub.http_cache("of-teams", of_teams)?,
+            marketplace: hub.http_cache("marketplace", marketplace)?,
             hub,
             redis,
         })
@@ -185,6 +195,11 @@ impl<K: Key> Shelf<K> {
     const fn tagged(mut self, tag: &'static str) -> Self {
         self.tag = Some(tag);
         self
+    }
+
+    /// The answer that is kept, if it may be shown at once.
+    pub(crate) fn peek(&self, tenant: &TenantId, key: &K) -> Option<Hit<Answer>> {
+        self.cache.peek(tenant, key)
     }
 
     /// The answer that is kept under this key, or else what `fetch` finds, which others who
