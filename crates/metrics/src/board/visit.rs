@@ -1,0 +1,54 @@
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::board::slot::{Outcome, Slot};
+
+/// One request until it is answered: dropped before, it is counted as well.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    slot: Arc<Slot>,
+    since: Instant,
+    /// The service is being run: dropped now, it is by a panic.
+    running: bool,
+    over: bool,
+}
+
+impl Visit {
+    #[inline]
+    pub(crate) fn new(slot: Arc<Slot>) -> Self {
+        Self {
+            slot,
+            since: Instant::now(),
+            running: false,
+            over: false,
+        }
+    }
+
+    /// Runs what may panic.
+    #[inline]
+    pub(crate) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        self.running = true;
+        let done = work();
+        self.running = false;
+        done
+    }
+
+    #[inline]
+    pub(crate) fn end(&mut self, outcome: Outcome) {
+        if !self.over {
+            self.over = true;
+            self.slot.record(outcome, self.since, Instant::now());
+        }
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.end(if self.running {
+            Outcome::Failed
+        } else {
+            Outcome::Dropped
+        });
+    }
+}

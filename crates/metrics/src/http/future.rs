@@ -1,0 +1,60 @@
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::Response;
+use http_body::Body;
+use pin_project_lite::pin_project;
+
+use crate::MeteredBody;
+use crate::http::exchange::Exchange;
+use crate::http::series::Failure;
+
+pin_project! {
+    /// Response future of [`HttpMetrics`](crate::HttpMetrics).
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct HttpMetricsFuture<F> {
+        #[pin]
+        inner: F,
+        // Counted when this future is dropped, unless the body takes it along.
+        exchange: Option<Exchange>,
+        is_head: bool,
+    }
+}
+
+impl<F> HttpMetricsFuture<F> {
+    pub(crate) const fn new(inner: F, exchange: Option<Exchange>, is_head: bool) -> Self {
+        Self {
+            inner,
+            exchange,
+            is_head,
+        }
+    }
+}
+
+impl<F, R, E> Future for HttpMetricsFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: Body,
+{
+    type Output = Result<Response<MeteredBody<R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = match this.exchange {
+            Some(exchange) => exchange.run(|| this.inner.poll(cx)),
+            None => this.inner.poll(cx),
+        };
+        let answer = ready!(answer);
+        let exchange = this.exchange.take();
+        match answer {
+            Ok(response) => Poll::Ready(Ok(MeteredBody::around(response, exchange, *this.is_head))),
+            Err(error) => {
+                if let Some(exchange) = exchange {
+                    exchange.fail(Failure::Error);
+                }
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+}
