@@ -1,7 +1,7 @@
 //! Every order in which threads may run, of the ledger itself: it is built here once more, with
 //! loom's atomics in the place of `sync.rs`.
 
-#![expect(clippy::unwrap_used, dead_code, reason = "a crate's modules in a test")]
+#![expect(dead_code, reason = "a crate's modules in a test")]
 
 #[path = "../src/board/ledger.rs"]
 mod ledger;

@@ -13,6 +13,7 @@
 //! | share something scarce among tenants | `fair` |
 //! | share connections so that no tenant takes all | `pool` |
 //! | bound the work in flight, and refuse who holds most of it | `shed` |
+//! | count what happens, and to which tenant | `metrics` |
 //! | show a long list by pages | `page` |
 //! | read and write PostgreSQL in a tenant's name | `postgres` |
 //! | ask Redis without waiting for it when it is away | `redis` |
@@ -29,6 +30,8 @@ pub use towerblock_cache as cache;
 pub use towerblock_core as core;
 #[cfg(feature = "fair")]
 pub use towerblock_fair as fair;
+#[cfg(feature = "metrics")]
+pub use towerblock_metrics as metrics;
 #[cfg(feature = "page")]
 pub use towerblock_page as page;
 #[cfg(feature = "pool")]
@@ -55,6 +58,9 @@ pub mod docs {
 
     #[doc = include_str!("../docs/fair.md")]
     pub mod fair {}
+
+    #[doc = include_str!("../docs/metrics.md")]
+    pub mod metrics {}
 
     #[doc = include_str!("../docs/ordering.md")]
     pub mod ordering {}

@@ -136,3 +136,68 @@ impl Hasher for Brought {
         self.0 = hash;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::sync::Arc;
+
+    use tokio::time::Instant;
+    use towerblock_core::TenantId;
+
+    use super::{SHARDS, Tracked, hash};
+    use crate::board::ledger::Rest;
+    use crate::board::refusals::Refusals;
+    use crate::board::slot::{Common, Outcome, Slot};
+
+    fn tracked(each: usize) -> Tracked {
+        let common = Arc::new(Common {
+            rest: Rest::default(),
+            refusals: Refusals::default(),
+            made: Instant::now(),
+        });
+        Tracked::new(NonZeroUsize::new(SHARDS * each).unwrap(), &common)
+    }
+
+    fn ask(tracked: &Tracked, tenant: &TenantId) -> Arc<Slot> {
+        let (slot, now) = (tracked.slot(tenant), Instant::now());
+        slot.record(Outcome::Served, now, now);
+        slot
+    }
+
+    /// All in the shard of `tenant`.
+    fn neighbours(tenant: &TenantId) -> impl Iterator<Item = TenantId> {
+        let shard = |tenant: &TenantId| (hash(tenant) >> 32) as usize % SHARDS;
+        let own = shard(tenant);
+        let names = (0..).map(|nth| TenantId::new(format!("t{nth}")).unwrap());
+        names.filter(move |name| shard(name) == own)
+    }
+
+    #[test]
+    fn who_asks_for_more_than_a_place_is_worth_is_never_forgotten() {
+        let (tracked, real) = (tracked(10), TenantId::new("real").unwrap());
+        let first = ask(&tracked, &real);
+        let mut made_up = neighbours(&real);
+        for _ in 0..500 {
+            // One of eight, where there are ten places.
+            for stranger in made_up.by_ref().take(7) {
+                ask(&tracked, &stranger);
+            }
+            assert!(Arc::ptr_eq(&first, &ask(&tracked, &real)));
+        }
+        assert_eq!(tracked.all().len(), 10);
+        assert_eq!(first.ledger.counts()[0], 501);
+    }
+
+    #[test]
+    fn who_is_shown_is_not_forgotten_and_where_all_are_there_is_no_place() {
+        let (tracked, real) = (tracked(1), TenantId::new("real").unwrap());
+        let slot = ask(&tracked, &real);
+        assert!(tracked.keep(&slot));
+        let stranger = neighbours(&real).next().unwrap();
+        assert_eq!(ask(&tracked, &stranger).tenant, None);
+        slot.set_shown(false);
+        assert_eq!(ask(&tracked, &stranger).tenant, Some(stranger));
+        assert!(!tracked.keep(&slot), "it has been forgotten");
+    }
+}

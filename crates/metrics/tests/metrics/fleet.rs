@@ -18,6 +18,8 @@ use crate::{fleet, send, told};
 const IN_FLIGHT: &str = "http_requests_in_flight";
 const REQUESTS: &str = "http_requests_total";
 const FAILURES: &str = "http_request_failures_total";
+const RECEIVED: &str = "http_request_body_bytes_total";
+const SENT: &str = "http_response_body_bytes_total";
 const TO_HEAD: &str = "http_request_duration_seconds_count";
 const TO_END: &str = "http_exchange_duration_seconds_count";
 
@@ -98,53 +100,32 @@ async fn requests_are_told_by_method_route_and_status() {
         body.collect().await.unwrap();
     }
     let page = page.render();
-    let users = r#"route="/users/{id}""#;
-    assert_eq!(
-        told(
-            &page,
+    for (name, labels, number) in [
+        (
             REQUESTS,
-            &[users, r#"method="GET""#, r#"status="200""#]
+            r#"method="GET",route="/users/{id}",status="200""#,
+            2.0,
         ),
-        2.0
-    );
-    assert_eq!(
-        told(
-            &page,
+        (
             REQUESTS,
-            &[users, r#"method="POST""#, r#"status="201""#]
+            r#"method="POST",route="/users/{id}",status="201""#,
+            1.0,
         ),
-        1.0
-    );
-    assert_eq!(
-        told(
-            &page,
+        (
             REQUESTS,
-            &[users, r#"method="_OTHER""#, r#"status="418""#]
+            r#"method="_OTHER",route="/users/{id}",status="418""#,
+            1.0,
         ),
-        1.0
-    );
-    assert_eq!(
-        told(
-            &page,
-            REQUESTS,
-            &[r#"route="__unmatched__""#, r#"status="404""#]
-        ),
-        1.0
-    );
-    assert_eq!(told(&page, REQUESTS, &[]), 5.0);
-    assert_eq!(told(&page, TO_HEAD, &[]), 5.0);
-    assert_eq!(told(&page, TO_END, &[]), 5.0);
-    assert_eq!(told(&page, FAILURES, &[]), 0.0);
-    assert_eq!(told(&page, IN_FLIGHT, &[]), 0.0);
-    assert_eq!(told(&page, "http_request_body_bytes_total", &[users]), 5.0);
-    assert_eq!(
-        told(
-            &page,
-            "http_response_body_bytes_total",
-            &[r#"method="POST""#]
-        ),
-        5.0
-    );
+        (REQUESTS, r#"route="__unmatched__",status="404""#, 1.0),
+        (REQUESTS, "", 5.0),
+        (TO_HEAD, "", 5.0),
+        (TO_END, "", 5.0),
+        (IN_FLIGHT, "", 0.0),
+        (RECEIVED, r#"route="/users/{id}""#, 5.0),
+        (SENT, r#"method="POST""#, 5.0),
+    ] {
+        assert_eq!(told(&page, name, &[labels]), number, "{name} {labels:?}");
+    }
     assert!(page.contains("# TYPE http_request_duration_seconds histogram"));
 }
 
@@ -260,7 +241,7 @@ async fn errors_of_the_service_and_of_the_body_are_counted() {
     assert_eq!(told(&page, FAILURES, &[r#"failure="error""#]), 1.0);
     assert_eq!(told(&page, FAILURES, &[r#"failure="body_error""#]), 1.0);
     assert_eq!(told(&page, REQUESTS, &[r#"status="500""#]), 1.0);
-    assert_eq!(told(&page, "http_response_body_bytes_total", &[]), 3.0);
+    assert_eq!(told(&page, SENT, &[]), 3.0);
     assert_eq!(told(&page, IN_FLIGHT, &[]), 0.0);
 }
 

@@ -41,7 +41,14 @@ async fn made_up_tenants_paths_and_methods_leave_series_memory_and_page_as_they_
             .method(&*method)
             .body(String::new())
             .unwrap();
-        req.extensions_mut().insert(tenant(&format!("t{nth}")));
+        // One among them is real, and asks for a fiftieth.
+        let made_up = || tenant(&format!("t{nth}"));
+        let who = if nth % 50 == 0 {
+            tenant("real")
+        } else {
+            made_up()
+        };
+        req.extensions_mut().insert(who);
         req.extensions_mut().insert(format!("/{}", nth % 100_000));
         svc.call(req).now_or_never().unwrap().unwrap();
     };
@@ -70,4 +77,10 @@ async fn made_up_tenants_paths_and_methods_leave_series_memory_and_page_as_they_
     let more = resident().saturating_sub(before);
     assert!(more < 8 << 20, "{more} bytes more");
     assert_eq!(board.active(), 1_024);
+    let real = board.report(&tenant("real")).unwrap();
+    assert_eq!(real.requests, 20_000, "it was never forgotten");
+    assert!(
+        page.render()
+            .contains(r#"tenant_requests_total{tenant="real"}"#)
+    );
 }
