@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::MatchedPath;
-use axum_prometheus::PrometheusMetricLayer;
+use axum_prometheus::BaseMetricLayer;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -25,7 +25,7 @@ pub(crate) struct Subject {
 
 thread_local! {
     /// A request that comes again and again: making it is no layer's cost.
-    static REQUEST: RefCell<Option<Request<()>>> = const { RefCell::new(None) };
+    static REQUEST: RefCell<Option<Request<String>>> = const { RefCell::new(None) };
 }
 
 pub(crate) fn subjects(board: &TenantBoard) -> Result<Vec<Subject>, BoxError> {
@@ -53,15 +53,15 @@ pub(crate) fn subjects(board: &TenantBoard) -> Result<Vec<Subject>, BoxError> {
         ),
         subject(
             "axum-prometheus",
-            PrometheusMetricLayer::new().layer(Bare),
+            BaseMetricLayer::new().layer(Bare),
             &request,
         ),
     ])
 }
 
-fn subject<S, B>(name: &'static str, svc: S, request: &Request<()>) -> Subject
+fn subject<S, B>(name: &'static str, svc: S, request: &Request<String>) -> Subject
 where
-    S: Service<Request<()>, Response = Response<B>, Error = Infallible> + Clone + 'static,
+    S: Service<Request<String>, Response = Response<B>, Error = Infallible> + Clone + 'static,
     B: HttpBody,
 {
     let request = request.clone();
@@ -76,7 +76,7 @@ where
 /// From the request to the end of the body.
 fn serve<S, B>(svc: &mut S)
 where
-    S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+    S: Service<Request<String>, Response = Response<B>, Error = Infallible>,
     B: HttpBody,
 {
     let mut cx = Context::from_waker(Waker::noop());
@@ -93,7 +93,7 @@ where
 }
 
 /// axum alone makes a `MatchedPath`.
-fn request() -> Result<Request<()>, BoxError> {
+fn request() -> Result<Request<String>, BoxError> {
     let handler = async |path: MatchedPath| {
         let mut response = Response::new(Body::empty());
         response.extensions_mut().insert(path);
@@ -105,7 +105,7 @@ fn request() -> Result<Request<()>, BoxError> {
     let req = Request::get("/api/v1/plugins/7").body(Body::empty())?;
     let response = runtime.block_on(app.oneshot(req))?;
     let matched = response.extensions().get::<MatchedPath>().cloned();
-    let mut request = Request::get("/api/v1/plugins/7").body(())?;
+    let mut request = Request::get("/api/v1/plugins/7").body(String::new())?;
     let extensions = request.extensions_mut();
     extensions.insert(matched.ok_or("nothing matched")?);
     extensions.insert(TenantId::new("acme")?);
@@ -116,7 +116,7 @@ fn request() -> Result<Request<()>, BoxError> {
 #[derive(Clone, Copy)]
 struct Bare;
 
-impl Service<Request<()>> for Bare {
+impl Service<Request<String>> for Bare {
     type Response = Response<OneFrame>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
@@ -125,7 +125,7 @@ impl Service<Request<()>> for Bare {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<()>) -> Self::Future {
+    fn call(&mut self, request: Request<String>) -> Self::Future {
         REQUEST.set(Some(request));
         let body = OneFrame(Some(Bytes::from_static(b"hello")));
         ready(Ok(Response::new(body)))
@@ -161,7 +161,7 @@ struct ByMacros {
     tenant: bool,
 }
 
-impl Service<Request<()>> for ByMacros {
+impl Service<Request<String>> for ByMacros {
     type Response = Response<OneFrame>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
@@ -170,7 +170,7 @@ impl Service<Request<()>> for ByMacros {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<()>) -> Self::Future {
+    fn call(&mut self, request: Request<String>) -> Self::Future {
         let since = Instant::now();
         let method = request.method().to_string();
         let matched = request.extensions().get::<MatchedPath>();
