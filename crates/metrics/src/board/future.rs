@@ -36,7 +36,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.visit.run(|| this.inner.poll(cx)));
+        this.visit.running(true);
+        let result = this.inner.poll(cx);
+        this.visit.running(false);
+        let result = ready!(result);
         this.visit.end(match &result {
             Ok(response) => of_response(response),
             Err(error) => of_error(error),

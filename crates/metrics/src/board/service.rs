@@ -36,7 +36,9 @@ where
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
         let mut visit = self.board.visit(req.tenant());
-        let inner = visit.run(|| self.inner.call(req));
+        visit.running(true);
+        let inner = self.inner.call(req);
+        visit.running(false);
         TenantBoardFuture::new(inner, visit)
     }
 }

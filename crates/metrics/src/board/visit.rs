@@ -25,13 +25,10 @@ impl Visit {
         }
     }
 
-    /// Runs what may panic.
+    /// Between two of these runs what may panic. No closure: a request is long to move.
     #[inline]
-    pub(crate) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        self.running = true;
-        let done = work();
-        self.running = false;
-        done
+    pub(crate) const fn running(&mut self, running: bool) {
+        self.running = running;
     }
 
     #[inline]

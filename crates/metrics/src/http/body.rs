@@ -7,7 +7,7 @@ use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::http::exchange::Exchange;
+use crate::http::exchange::{Exchange, mark};
 use crate::http::series::Failure;
 
 pin_project! {
@@ -54,10 +54,13 @@ impl<B: Body> Body for MeteredBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
+        mark(this.exchange, true);
+        let frame = this.inner.as_mut().poll_frame(cx);
+        mark(this.exchange, false);
+        let frame = ready!(frame);
         let Some(exchange) = this.exchange else {
-            return this.inner.poll_frame(cx);
+            return Poll::Ready(frame);
         };
-        let frame = ready!(exchange.run(|| this.inner.as_mut().poll_frame(cx)));
         if let Some(Ok(frame)) = &frame {
             exchange.sent(frame.data_ref().map_or(0, Buf::remaining));
         }

@@ -47,15 +47,6 @@ impl Exchange {
         self.series.received.increment(bytes);
     }
 
-    /// Runs what may panic.
-    #[inline]
-    pub(crate) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        self.running = true;
-        let done = work();
-        self.running = false;
-        done
-    }
-
     /// The head is there, and the body follows.
     #[inline]
     pub(crate) fn answer(&mut self, status: StatusCode, promised: Option<u64>) {
@@ -116,6 +107,14 @@ impl Exchange {
     fn is_whole(&self) -> bool {
         let promised = self.promised.is_some_and(|promised| self.sent >= promised);
         self.stage == Stage::Answered && promised && !self.running
+    }
+}
+
+/// Says that what may panic is run, or that it has been.
+#[inline]
+pub(crate) const fn mark(exchange: &mut Option<Exchange>, running: bool) {
+    if let Some(exchange) = exchange {
+        exchange.running = running;
     }
 }
 

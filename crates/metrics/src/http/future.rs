@@ -6,7 +6,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use crate::MeteredBody;
-use crate::http::exchange::Exchange;
+use crate::http::exchange::{Exchange, mark};
 use crate::http::series::Failure;
 
 pin_project! {
@@ -41,10 +41,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answer = match this.exchange {
-            Some(exchange) => exchange.run(|| this.inner.poll(cx)),
-            None => this.inner.poll(cx),
-        };
+        mark(this.exchange, true);
+        let answer = this.inner.poll(cx);
+        mark(this.exchange, false);
         let answer = ready!(answer);
         let exchange = this.exchange.take();
         match answer {

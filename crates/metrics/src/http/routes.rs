@@ -62,16 +62,26 @@ impl Route {
     }
 }
 
-/// FxHash: routes are the application's, so nobody chooses who collides, and their number
-/// is bounded.
+/// Of three pieces of eight bytes and the length. Routes are the application's and so many at
+/// most: nobody chooses who collides, and whoever does is looked at one after another.
 fn hash(name: &str) -> u64 {
     const SEED: u64 = 0x51_7c_c1_b7_27_22_0a_95;
-    let eights = name.as_bytes().chunks_exact(8);
-    let rest = eights.remainder().iter();
-    let last = rest.fold(1, |last, byte| (last << 8) | u64::from(*byte));
-    let words = eights.map(|eight| eight.try_into().map_or(0, u64::from_le_bytes));
-    let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(SEED);
-    let hash = words.chain([last]).fold(0, mix);
+    let (name, len) = (name.as_bytes(), name.len());
+    let piece = |from: usize| {
+        let piece = name.get(from..).and_then(|rest| rest.first_chunk());
+        piece.map_or(0, |piece| u64::from_le_bytes(*piece))
+    };
+    let pieces = if len < 8 {
+        // What is short stands in one.
+        let one = name
+            .iter()
+            .fold(0, |one, byte| (one << 8) | u64::from(*byte));
+        [one, 0, 0]
+    } else {
+        [piece(0), piece(len / 2 - 4), piece(len - 8)]
+    };
+    let mix = |hash: u64, piece: u64| (hash.rotate_left(5) ^ piece).wrapping_mul(SEED);
+    let hash = pieces.into_iter().fold(len as u64, mix);
     // The low bits choose the place, and the high ones are the better mixed.
     hash ^ (hash >> 32)
 }

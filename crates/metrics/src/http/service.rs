@@ -6,7 +6,7 @@ use http::{Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::http::exchange::Exchange;
+use crate::http::exchange::{Exchange, mark};
 use crate::http::layer::Fleet;
 use crate::http::method::place;
 use crate::{HttpMetricsFuture, MeteredBody};
@@ -56,10 +56,9 @@ where
             exchange.received(bytes);
         }
         let is_head = *req.method() == Method::HEAD;
-        let inner = match &mut exchange {
-            Some(exchange) => exchange.run(|| self.inner.call(req)),
-            None => self.inner.call(req),
-        };
+        mark(&mut exchange, true);
+        let inner = self.inner.call(req);
+        mark(&mut exchange, false);
         HttpMetricsFuture::new(inner, exchange, is_head)
     }
 }
