@@ -47,7 +47,7 @@ async fn work(Path(what): Path<String>) -> Result<String, Refused> {
     match &*what {
         "slow" => sleep(Duration::from_secs(2)).await,
         "refused" => return Err(Rejected::new("quota", Reason::RateLimited).into()),
-        "broken" => return Err(BoxError::from("it failed").into()),
+        "broken" => return Err(std::io::Error::other("it failed").into()),
         _ => {}
     }
     Ok(format!("{what}, done"))
