@@ -54,6 +54,7 @@
 //! share its numbers between processes: that is what Prometheus does.
 
 mod board;
+mod clock;
 mod facade;
 mod first_come;
 mod http;

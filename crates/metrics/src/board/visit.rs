@@ -3,6 +3,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::board::slot::{Outcome, Slot};
+use crate::clock;
 
 /// One request until it is answered: dropped before, it is counted as well.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ impl Visit {
     pub(crate) fn new(slot: Arc<Slot>) -> Self {
         Self {
             slot,
-            since: Instant::now(),
+            since: clock::begin(),
             running: false,
             over: false,
         }
@@ -35,7 +36,7 @@ impl Visit {
     pub(crate) fn end(&mut self, outcome: Outcome) {
         if !self.over {
             self.over = true;
-            self.slot.record(outcome, self.since, Instant::now());
+            self.slot.record(outcome, self.since, clock::end());
         }
     }
 }

@@ -6,6 +6,7 @@ use http::Response;
 use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 
 use crate::http::exchange::{Exchange, mark};
 use crate::http::series::Failure;
@@ -25,6 +26,7 @@ impl<B: Body> MeteredBody<B> {
         response: Response<B>,
         exchange: Option<Exchange>,
         is_head: bool,
+        now: Instant,
     ) -> Response<Self> {
         let Some(mut exchange) = exchange else {
             return response.map(|inner| Self {
@@ -34,10 +36,10 @@ impl<B: Body> MeteredBody<B> {
         };
         // Nobody may ask for a frame of an empty body, nor of the one that HEAD leaves out.
         if is_head || response.body().is_end_stream() {
-            exchange.answer_whole(response.status());
-            return Self::around(response, None, is_head);
+            exchange.answer_whole(response.status(), now);
+            return Self::around(response, None, is_head, now);
         }
-        exchange.answer(response.status(), promised(&response));
+        exchange.answer(response.status(), now, promised(&response));
         response.map(|inner| Self {
             inner,
             exchange: Some(exchange),

@@ -43,22 +43,25 @@ impl Exchange {
         }
     }
 
+    pub(crate) const fn since(&self) -> Instant {
+        self.since
+    }
+
     pub(crate) fn received(&self, bytes: u64) {
         self.series.received.increment(bytes);
     }
 
     /// The head is there, and the body follows.
     #[inline]
-    pub(crate) fn answer(&mut self, status: StatusCode, promised: Option<u64>) {
-        self.head(status, Instant::now());
+    pub(crate) fn answer(&mut self, status: StatusCode, now: Instant, promised: Option<u64>) {
+        self.head(status, now);
         self.promised = promised;
         self.stage = Stage::Answered;
     }
 
     /// The head is there, and no body follows.
     #[inline]
-    pub(crate) fn answer_whole(mut self, status: StatusCode) {
-        let now = Instant::now();
+    pub(crate) fn answer_whole(mut self, status: StatusCode, now: Instant) {
         self.head(status, now);
         self.close(now);
     }

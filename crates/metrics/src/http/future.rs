@@ -4,8 +4,10 @@ use std::task::{Context, Poll, ready};
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 
 use crate::MeteredBody;
+use crate::clock::Lending;
 use crate::http::exchange::{Exchange, mark};
 use crate::http::series::Failure;
 
@@ -42,12 +44,18 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         mark(this.exchange, true);
+        let lending = Lending::open();
         let answer = this.inner.poll(cx);
+        let left = Lending::close(lending);
         mark(this.exchange, false);
         let answer = ready!(answer);
         let exchange = this.exchange.take();
         match answer {
-            Ok(response) => Poll::Ready(Ok(MeteredBody::around(response, exchange, *this.is_head))),
+            Ok(response) => {
+                let now = left.unwrap_or_else(Instant::now);
+                let response = MeteredBody::around(response, exchange, *this.is_head, now);
+                Poll::Ready(Ok(response))
+            }
             Err(error) => {
                 if let Some(exchange) = exchange {
                     exchange.fail(Failure::Error);

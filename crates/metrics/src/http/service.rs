@@ -6,6 +6,7 @@ use http::{Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
+use crate::clock::Lending;
 use crate::http::exchange::{Exchange, mark};
 use crate::http::layer::Fleet;
 use crate::http::method::place;
@@ -57,7 +58,10 @@ where
         }
         let is_head = *req.method() == Method::HEAD;
         mark(&mut exchange, true);
+        let since = exchange.as_ref().map(Exchange::since);
+        let lending = since.map(Lending::of);
         let inner = self.inner.call(req);
+        drop(lending);
         mark(&mut exchange, false);
         HttpMetricsFuture::new(inner, exchange, is_head)
     }
