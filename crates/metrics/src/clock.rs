@@ -94,7 +94,11 @@ mod tests {
         assert_eq!([begin(), begin()], [first, now]);
         drop(lending);
 
+        // Nobody asks for it: whoever begins later reads the clock.
         assert_eq!(end(), now);
+        advance(Duration::from_secs(1)).await;
+        let now = Instant::now();
+        assert_eq!(begin(), now);
         assert_eq!(
             Lending::close(Lending::open()),
             None,

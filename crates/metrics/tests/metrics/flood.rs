@@ -9,7 +9,7 @@ use tokio::time::advance;
 use tower::{Service, ServiceBuilder, service_fn};
 use towerblock_metrics::{Exporter, Exposure, HttpMetricsLayer, TenantBoard, TenantBoardLayer};
 
-use crate::{n, tenant};
+use crate::{n, tenant, told};
 
 /// In bytes.
 fn resident() -> u64 {
@@ -75,6 +75,10 @@ async fn made_up_tenants_paths_and_methods_leave_series_memory_and_page_as_they_
         assert!(text.lines().count() <= lines + 100, "round {round}");
         assert!(text.len() <= bytes * 11 / 10, "round {round}");
     }
+    let requests = |route| told(&page.render(), "http_requests_total", &[route]);
+    assert_eq!(requests(r#"route="__unmatched__""#), 900_000.0);
+    // 1,024 paths have come first.
+    assert_eq!(requests(r#"route="__overflow__""#), 100_000.0 - 1_024.0);
     let more = resident().saturating_sub(before);
     assert!(more < 8 << 20, "{more} bytes more");
     assert_eq!(board.active(), 1_024);
