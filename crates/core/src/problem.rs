@@ -15,7 +15,8 @@ use crate::{Reason, Rejected};
 
 impl Rejected {
     /// The answer a client gets: it learns why and when to retry, never
-    /// [`by`](Self::by) whom it was refused.
+    /// [`by`](Self::by) whom it was refused. That stands in the response's extensions, as
+    /// a [`Rejected`], for the layers further out.
     #[must_use]
     pub fn response<B>(&self) -> Response<ProblemBody<B>> {
         let (.., detail) = explain(self.reason());
@@ -38,6 +39,7 @@ impl Rejected {
             }
             _ => {}
         }
+        response.extensions_mut().insert(*self);
         response
     }
 }
@@ -227,6 +229,8 @@ mod tests {
                 .with_retry_after(Duration::from_millis(1_900))
                 .response();
             assert_eq!(response.status(), status, "{reason}");
+            let refused = response.extensions().get().map(Rejected::reason);
+            assert_eq!(refused, Some(reason), "{reason}");
             assert_eq!(header(&response, "retry-after"), retry_after, "{reason}");
             assert_eq!(
                 header(&response, "cache-control"),

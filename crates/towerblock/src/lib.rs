@@ -14,6 +14,7 @@
 //! | share something scarce among tenants | `fair` |
 //! | share connections so that no tenant takes all | `pool` |
 //! | bound the work in flight, and refuse who holds most of it | `shed` |
+//! | count what happens, and to which tenant | `metrics` |
 //! | show a long list by pages | `page` |
 //! | read and write PostgreSQL in a tenant's name | `postgres` |
 //! | limit how fast each tenant asks and how much it has, by plan | `quota` |
@@ -31,6 +32,8 @@ pub use towerblock_cache as cache;
 pub use towerblock_core as core;
 #[cfg(feature = "fair")]
 pub use towerblock_fair as fair;
+#[cfg(feature = "metrics")]
+pub use towerblock_metrics as metrics;
 #[cfg(feature = "page")]
 pub use towerblock_page as page;
 #[cfg(feature = "pool")]
@@ -62,6 +65,8 @@ pub mod docs {
 
     #[doc = include_str!("../docs/http-cache.md")]
     pub mod http_cache {}
+    #[doc = include_str!("../docs/metrics.md")]
+    pub mod metrics {}
 
     #[doc = include_str!("../docs/ordering.md")]
     pub mod ordering {}
