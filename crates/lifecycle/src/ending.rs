@@ -27,7 +27,7 @@ pub enum Fault {
 impl Ending {
     /// Whether nothing was cut off.
     #[must_use]
-    pub const fn is_clean(&self) -> bool {
+    pub fn is_clean(&self) -> bool {
         !self.aborted && self.unfinished.is_empty()
     }
 

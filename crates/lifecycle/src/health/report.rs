@@ -127,17 +127,19 @@ fn status(check: &Watched) -> &'static str {
 }
 
 fn shown(check: &Watched) -> Value {
-    let mut shown = json!({ "status": status(check) });
+    let mut shown = Map::new();
+    let mut show = |name: &str, value: Value| drop(shown.insert(name.to_owned(), value));
+    show("status", status(check).into());
     let latest = check.latest();
     if let Some((at, took)) = latest.answered {
-        shown["observedValue"] = (took.as_secs_f64() * 1_000.0).into();
-        shown["observedUnit"] = "ms".into();
-        shown["secondsAgo"] = at.elapsed().as_secs().into();
+        show("observedValue", (took.as_secs_f64() * 1_000.0).into());
+        show("observedUnit", "ms".into());
+        show("secondsAgo", at.elapsed().as_secs().into());
     }
     if let Some(output) = latest.output {
-        shown["output"] = output.into();
+        show("output", output.into());
     }
-    shown
+    shown.into()
 }
 
 /// Of a distribution, how much was counted.
