@@ -16,7 +16,7 @@ use crate::{Cacheable, GetOrLoad, Hit, Invalidation, Key, Loaded};
 /// There is no call without a tenant; [`SharedCache`](crate::SharedCache) is for data of none.
 /// Clones are the same cache.
 pub struct Cache<K, V> {
-    store: Arc<Store<V>>,
+    pub(crate) store: Arc<Store<V>>,
     keys: PhantomData<fn(&K)>,
 }
 

@@ -96,8 +96,7 @@ impl<V: Cacheable> Store<V> {
         key: &Q,
     ) -> Invalidation {
         self.hub.counters.of_key.add();
-        let place = self.at(owner, &KeyBuf::of(key)).to_owned();
-        self.hub.forget(self.spot(&place).forget()).await
+        self.hub.forget(self.key(owner, key)).await
     }
 
     pub(crate) async fn expire<Q: Key + ?Sized>(&self, owner: Owner<'_>, key: &Q) -> Invalidation {
@@ -127,15 +126,30 @@ impl<V: Cacheable> Store<V> {
 
     pub(crate) async fn invalidate_tag(&self, owner: Owner<'_>, tag: &str) -> Invalidation {
         self.hub.counters.of_tag.add();
-        let scope = self.scope_of(owner.id());
-        let tag = tag.to_owned();
-        self.hub.forget(Forget::Tag { scope, tag }).await
+        self.hub.forget(self.tag(owner, tag)).await
     }
 
     pub(crate) async fn invalidate_all(&self, owner: Owner<'_>) -> Invalidation {
         self.hub.counters.of_all.add();
+        self.hub.forget(self.all(owner)).await
+    }
+
+    /// What forgets a value.
+    pub(crate) fn key<Q: Key + ?Sized>(&self, owner: Owner<'_>, key: &Q) -> Forget {
+        let place = self.at(owner, &KeyBuf::of(key)).to_owned();
+        self.spot(&place).forget()
+    }
+
+    pub(crate) fn tag(&self, owner: Owner<'_>, tag: &str) -> Forget {
+        Forget::Tag {
+            scope: self.scope_of(owner.id()),
+            tag: tag.to_owned(),
+        }
+    }
+
+    pub(crate) fn all(&self, owner: Owner<'_>) -> Forget {
         let scope = self.scope_of(owner.id());
-        self.hub.forget(Forget::Scope { scope }).await
+        Forget::Scope { scope }
     }
 
     #[inline]

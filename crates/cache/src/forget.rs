@@ -35,3 +35,16 @@ impl Scope {
         Self::Tenant(tenant.as_str().to_owned())
     }
 }
+
+#[cfg(feature = "postgres")]
+impl Forget {
+    pub(crate) fn encode(&self) -> String {
+        // A structure of strings and numbers can always be written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Nothing, where a later version wrote it.
+    pub(crate) fn decode(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}

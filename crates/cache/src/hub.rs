@@ -26,7 +26,7 @@ use crate::{Cache, InvalidCache, Key, Policy, Settings, SharedCache};
 /// the last of them and of its caches, or at [`shutdown`](Self::shutdown).
 #[derive(Clone)]
 pub struct Hub {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Hub {

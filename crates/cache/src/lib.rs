@@ -51,7 +51,8 @@
 //!
 //! **Other instances** share what is cached with the feature `redis` and `Hub::start_with`; it
 //! serves on while Redis is away. Without it each process has its own memory, and hears of its
-//! own invalidations only.
+//! own invalidations only. With the feature `postgres` an invalidation can be part of the
+//! writer's transaction: `Hub::relay` has all instances hear of it, whoever is killed meanwhile.
 
 mod cache;
 mod calls;
@@ -72,6 +73,8 @@ mod leader;
 mod loaded;
 mod making;
 mod memory;
+#[cfg(feature = "postgres")]
+mod outbox;
 mod policy;
 #[cfg(not(feature = "redis"))]
 #[path = "no_remote.rs"]
@@ -89,6 +92,8 @@ mod tenants;
 mod timeouts;
 mod weight;
 
+#[cfg(feature = "postgres")]
+pub use self::outbox::{Outbox, OutboxError, Relay};
 #[cfg(feature = "redis")]
 pub use self::remote::{InvalidNamespace, Remote};
 pub use self::{

@@ -36,6 +36,16 @@ impl Link {
         match *self {}
     }
 
+    #[cfg(feature = "postgres")]
+    pub(crate) fn hears(&self) -> bool {
+        match *self {}
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn is_readable(&self) -> bool {
+        match *self {}
+    }
+
     pub(crate) async fn forget(&self, _: &Forget) -> bool {
         match *self {}
     }

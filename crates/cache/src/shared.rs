@@ -17,6 +17,8 @@ use crate::error::StartError;
 use crate::forgetting::Known;
 use crate::key::{Place, PlaceRef};
 use crate::memory::Memory;
+#[cfg(feature = "postgres")]
+use crate::outbox::Desk;
 use crate::remote::{self, Link};
 use crate::ring::{Held, Ticket};
 use crate::tenant::Tenant;
@@ -40,7 +42,10 @@ pub(crate) struct Shared {
     /// What was loaded before this time of the clock is not served as fresh.
     pub(crate) trusted_since: AtomicU64,
     pub(crate) remote: Option<Arc<Link>>,
-    runtime: Handle,
+    /// Where writers note what is to be forgotten, once there is a relay.
+    #[cfg(feature = "postgres")]
+    pub(crate) desk: OnceLock<Arc<Desk>>,
+    pub(crate) runtime: Handle,
     /// Nothing, once it is shut down.
     tasks: Mutex<Option<JoinSet<()>>>,
     tending: OnceLock<Vec<AbortHandle>>,
@@ -69,6 +74,8 @@ impl Shared {
             caches: Mutex::default(),
             trusted_since: AtomicU64::new(0),
             remote,
+            #[cfg(feature = "postgres")]
+            desk: OnceLock::new(),
             runtime,
             tasks: Mutex::new(Some(JoinSet::new())),
             tending: OnceLock::new(),

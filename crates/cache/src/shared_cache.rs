@@ -17,8 +17,8 @@ use crate::{Cacheable, GetOrLoad, Hit, Invalidation, Key, Loaded};
 /// It is a type of its own, so that nobody shares a tenant's data by leaving out an argument. Its
 /// loads and its memory count as those of one tenant. Clones are the same cache.
 pub struct SharedCache<K, V> {
-    store: Arc<Store<V>>,
-    scope: Arc<Tenant>,
+    pub(crate) store: Arc<Store<V>>,
+    pub(crate) scope: Arc<Tenant>,
     keys: PhantomData<fn(&K)>,
 }
 

@@ -15,6 +15,7 @@
 //! | bound the work in flight, and refuse who holds most of it | `shed` |
 //! | show a long list by pages | `page` |
 //! | read and write PostgreSQL in a tenant's name | `postgres` |
+//! | limit how fast each tenant asks and how much it has, by plan | `quota` |
 //! | ask Redis without waiting for it when it is away | `redis` |
 //! | answer what layers and handlers refuse | `respond` |
 //! | write a layer that refuses as the others do | `core` |
@@ -35,6 +36,8 @@ pub use towerblock_page as page;
 pub use towerblock_pool as pool;
 #[cfg(feature = "postgres")]
 pub use towerblock_postgres as postgres;
+#[cfg(feature = "quota")]
+pub use towerblock_quota as quota;
 #[cfg(feature = "redis")]
 pub use towerblock_redis as redis;
 #[cfg(feature = "respond")]
@@ -70,6 +73,9 @@ pub mod docs {
 
     #[doc = include_str!("../docs/postgres.md")]
     pub mod postgres {}
+
+    #[doc = include_str!("../docs/quota.md")]
+    pub mod quota {}
 
     #[doc = include_str!("../docs/redis.md")]
     pub mod redis {}

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use super::level::{Fill, Lease, Level, Right, Stored, Target};
-use super::outbox::Outbox;
+use super::owed::Owed;
 use super::payload;
 use super::settings::Remote;
 use crate::counters::Remotely;
@@ -31,7 +31,7 @@ pub(crate) struct Link {
     pub(crate) settings: Remote,
     /// Whether it may be read: nothing that should be forgotten is left there by this instance.
     reads: AtomicBool,
-    outbox: Mutex<Outbox>,
+    owed: Mutex<Owed>,
     /// Rings when there is something that it has to be told.
     pub(crate) owes: Notify,
     doubt: Mutex<Option<Doubt>>,
@@ -53,7 +53,7 @@ impl Link {
             level,
             settings,
             reads: AtomicBool::new(false),
-            outbox: Mutex::default(),
+            owed: Mutex::default(),
             owes: Notify::new(),
             doubt: Mutex::default(),
             counters,
@@ -173,7 +173,7 @@ impl Link {
             return true;
         }
         self.counters.queued.add();
-        self.outbox().push(forget.clone());
+        self.owed().push(forget.clone());
         self.close();
         self.owes.notify_one();
         false
@@ -181,16 +181,22 @@ impl Link {
 
     /// Says all that could not be said; whether that is all.
     pub(crate) async fn settle(&self) -> bool {
-        let mut owed = self.outbox().take().into_iter();
+        let mut owed = self.owed().take().into_iter();
         while let Some(forget) = owed.next() {
             if self.level.forget(&forget).await.is_err() {
-                let mut outbox = self.outbox();
-                outbox.push(forget);
-                owed.for_each(|forget| outbox.push(forget));
+                let mut kept = self.owed();
+                kept.push(forget);
+                owed.for_each(|forget| kept.push(forget));
                 return false;
             }
         }
         true
+    }
+
+    /// Whether the others are heard.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn hears(&self) -> bool {
+        self.level.redis().watch().borrow().subscribed
     }
 
     pub(crate) fn is_readable(&self) -> bool {
@@ -204,8 +210,8 @@ impl Link {
     /// May be read, if nothing is owed; whether it is.
     pub(crate) fn open(&self) -> bool {
         // Under the lock: whoever owes something closes after they have noted it.
-        let outbox = self.outbox();
-        let settled = outbox.is_empty();
+        let owed = self.owed();
+        let settled = owed.is_empty();
         if settled {
             self.reads.store(true, Ordering::Release);
         }
@@ -226,8 +232,8 @@ impl Link {
         doubt.is_some_and(|doubt| made < doubt.made_before)
     }
 
-    fn outbox(&self) -> MutexGuard<'_, Outbox> {
-        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    fn owed(&self) -> MutexGuard<'_, Owed> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

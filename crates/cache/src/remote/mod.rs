@@ -5,7 +5,7 @@ mod level;
 mod link;
 mod message;
 mod names;
-mod outbox;
+mod owed;
 mod payload;
 mod scripts;
 mod settings;

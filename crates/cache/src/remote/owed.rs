@@ -10,7 +10,7 @@ const IN_ALL: usize = 10_000;
 /// What Redis could not be told, without repetition: it is bounded, for where there is too much
 /// to remember, more is forgotten.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox {
+pub(crate) struct Owed {
     all: bool,
     scopes: HashMap<Scope, Pending>,
     len: usize,
@@ -22,7 +22,7 @@ enum Pending {
     Whole,
 }
 
-impl Outbox {
+impl Owed {
     pub(crate) fn push(&mut self, forget: Forget) {
         if self.all {
             return;
@@ -83,7 +83,7 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use super::{Forget, IN_ALL, Outbox, PER_SCOPE, Scope};
+    use super::{Forget, IN_ALL, Owed, PER_SCOPE, Scope};
 
     fn key(tenant: usize, key: usize) -> Forget {
         Forget::Key {
@@ -95,23 +95,23 @@ mod tests {
 
     #[test]
     fn repetitions_count_once() {
-        let mut outbox = Outbox::default();
-        assert!(outbox.is_empty() && outbox.take().is_empty());
+        let mut owed = Owed::default();
+        assert!(owed.is_empty() && owed.take().is_empty());
         for _ in 0..10 {
-            outbox.push(key(1, 7));
+            owed.push(key(1, 7));
         }
-        assert!(!outbox.is_empty());
-        assert_eq!(outbox.take(), [key(1, 7)]);
-        assert!(outbox.is_empty());
+        assert!(!owed.is_empty());
+        assert_eq!(owed.take(), [key(1, 7)]);
+        assert!(owed.is_empty());
     }
 
     #[test]
     fn too_many_of_one_tenant_are_the_tenant() {
-        let mut outbox = Outbox::default();
-        (0..=PER_SCOPE).for_each(|n| outbox.push(key(1, n)));
-        outbox.push(key(2, 7));
-        outbox.push(key(1, 5));
-        let taken = outbox.take();
+        let mut owed = Owed::default();
+        (0..=PER_SCOPE).for_each(|n| owed.push(key(1, n)));
+        owed.push(key(2, 7));
+        owed.push(key(1, 5));
+        let taken = owed.take();
         let whole = Forget::Scope {
             scope: Scope::Tenant("t1".to_owned()),
         };
@@ -121,28 +121,28 @@ mod tests {
 
     #[test]
     fn too_many_in_all_are_everything() {
-        let mut outbox = Outbox::default();
-        (0..=IN_ALL).for_each(|n| outbox.push(key(n % 100, n)));
-        assert_eq!(outbox.take(), [Forget::All]);
-        assert!(outbox.is_empty());
-        (0..=IN_ALL).for_each(|n| outbox.push(key(n, 0)));
-        outbox.push(key(1, 1));
-        assert_eq!(outbox.take(), [Forget::All]);
+        let mut owed = Owed::default();
+        (0..=IN_ALL).for_each(|n| owed.push(key(n % 100, n)));
+        assert_eq!(owed.take(), [Forget::All]);
+        assert!(owed.is_empty());
+        (0..=IN_ALL).for_each(|n| owed.push(key(n, 0)));
+        owed.push(key(1, 1));
+        assert_eq!(owed.take(), [Forget::All]);
     }
 
     #[test]
     fn a_tenant_that_is_forgotten_takes_the_rest_along() {
-        let mut outbox = Outbox::default();
+        let mut owed = Owed::default();
         let scope = Scope::Shared("plans".to_owned());
         let none = Forget::Scope {
             scope: scope.clone(),
         };
-        outbox.push(Forget::Tag {
+        owed.push(Forget::Tag {
             scope,
             tag: "a".to_owned(),
         });
-        outbox.push(none.clone());
-        outbox.push(none.clone());
-        assert_eq!(outbox.take(), [none]);
+        owed.push(none.clone());
+        owed.push(none.clone());
+        assert_eq!(owed.take(), [none]);
     }
 }

@@ -1,0 +1,229 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::sleep;
+use towerblock_cache::{Hub, Policy, Settings};
+use towerblock_core::BoxError;
+use towerblock_testkit::{Direction, Proxy, Redis};
+
+use crate::support::{
+    Calls, EVERY, Instance, TABLE, connect, database, id, notes, others, outbox, until,
+};
+
+/// Redis, told of what was committed, tells the others; while it is away they find it themselves.
+#[tokio::test]
+async fn redis_is_told_and_while_it_is_away_the_others_find_it() {
+    let (postgres, client) = database().await;
+    let redis = Redis::builder().start().await.unwrap();
+    let url = postgres.primary().url();
+    let a = Instance::sharing(&url, &redis.url(), outbox())
+        .ready()
+        .await;
+    let b = Instance::sharing(&url, &redis.url(), outbox())
+        .ready()
+        .await;
+    a.put("acme", "1").await;
+    // From Redis.
+    assert_eq!(b.get("acme", "1").await, "old");
+    a.note(&client, "acme", "1").await;
+    until(async || b.get("acme", "1").await == "new").await;
+    assert_eq!(a.get("acme", "1").await, "new");
+    until(async || notes(&client).await == (1, 0)).await;
+    assert_eq!(
+        a.count("cache_outbox_told") + b.count("cache_outbox_told"),
+        1
+    );
+
+    redis.pause().await.unwrap();
+    a.cache.put(&id("acme"), "2", "old".to_owned()).await;
+    b.cache.put(&id("acme"), "2", "old".to_owned()).await;
+    a.note(&client, "acme", "2").await;
+    let took = until(async || b.get("acme", "2").await == "new").await;
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(a.get("acme", "2").await, "new");
+    assert_eq!(notes(&client).await, (2, 1));
+
+    redis.resume().await.unwrap();
+    until(async || notes(&client).await == (2, 0)).await;
+    assert_eq!(
+        (a.get("acme", "2").await, b.get("acme", "2").await),
+        ("new".into(), "new".into())
+    );
+}
+
+/// An instance that does not hear the others finds what they have told Redis.
+#[tokio::test]
+async fn an_instance_that_is_deaf_finds_what_others_told() {
+    let (postgres, client) = database().await;
+    let redis = Redis::builder().start().await.unwrap();
+    let proxy = Proxy::start(redis.addr()).await.unwrap();
+    let url = postgres.primary().url();
+    let a = Instance::sharing(&url, &redis.url(), outbox())
+        .ready()
+        .await;
+    let through = redis
+        .url()
+        .replace(&redis.addr().to_string(), &proxy.addr().to_string());
+    let b = Instance::sharing(&url, &through, outbox()).ready().await;
+    proxy.refuse().await;
+    proxy.reset().await;
+    let mut status = b.redis.as_ref().unwrap().watch();
+    status
+        .wait_for(|status| !status.subscribed && !status.reads)
+        .await
+        .unwrap();
+    b.put("acme", "1").await;
+    assert!(b.peek("acme", "1").is_some());
+    a.note(&client, "acme", "1").await;
+    until(async || b.peek("acme", "1").is_none()).await;
+    until(async || notes(&client).await == (1, 0)).await;
+    // What it had again before Redis was told is forgotten with that.
+    b.put("acme", "1").await;
+    let told = format!("UPDATE {TABLE} SET xid = pg_current_xact_id()");
+    client.batch_execute(&told).await.unwrap();
+    until(async || b.peek("acme", "1").is_none()).await;
+}
+
+/// However long that is.
+#[tokio::test]
+async fn what_redis_was_not_told_is_kept_until_it_is() {
+    let (postgres, client) = database().await;
+    let redis = Redis::builder().start().await.unwrap();
+    let url = postgres.primary().url();
+    let brief = outbox().keep(4 * EVERY);
+    let a = Instance::sharing(&url, &redis.url(), brief).ready().await;
+    redis.pause().await.unwrap();
+    a.note(&client, "acme", "1").await;
+    sleep(30 * EVERY).await;
+    assert_eq!(notes(&client).await, (1, 1));
+    redis.resume().await.unwrap();
+    until(async || notes(&client).await == (0, 0)).await;
+    assert_eq!(a.count("cache_outbox_told"), 1);
+
+    // Somebody else is at it.
+    let note = format!(
+        "INSERT INTO {TABLE} (forget, tried) VALUES ('0', clock_timestamp() + interval '1 hour')"
+    );
+    client.batch_execute(&note).await.unwrap();
+    sleep(10 * EVERY).await;
+    assert_eq!(a.count("cache_outbox_told"), 1);
+    let gone = format!("UPDATE {TABLE} SET tried = clock_timestamp() - interval '1 second'");
+    client.batch_execute(&gone).await.unwrap();
+    until(async || a.count("cache_outbox_told") == 2).await;
+}
+
+/// Another server is in its place, or a backup, which has come less far.
+#[tokio::test]
+async fn a_database_that_is_put_back_is_noticed() {
+    let (before, client) = database().await;
+    let (after, _) = database().await;
+    for _ in 0..1_000 {
+        let take_a_number = "SELECT pg_current_xact_id()";
+        client.batch_execute(take_a_number).await.unwrap();
+    }
+    let url = Arc::new(Mutex::new(before.primary().url()));
+    let there = Arc::clone(&url);
+    let hub = Hub::start(Settings::memory(1 << 20)).unwrap();
+    let a = Instance::of(hub, outbox(), move || there.lock().unwrap().clone());
+    let a = a.ready().await;
+    a.put("acme", "1").await;
+    *url.lock().unwrap() = after.primary().url();
+    until(async || a.peek("acme", "1").is_none()).await;
+}
+
+#[tokio::test]
+async fn who_could_not_look_for_too_long_looks_all_up_again() {
+    let (postgres, client) = database().await;
+    let proxy = Proxy::start(postgres.primary().addr()).await.unwrap();
+    let direct = postgres.primary().url();
+    let through = direct.replace(
+        &postgres.primary().addr().to_string(),
+        &proxy.addr().to_string(),
+    );
+    let a = Instance::alone(&through, outbox().keep(4 * EVERY))
+        .ready()
+        .await;
+    a.put("acme", "1").await;
+    a.put("acme", "2").await;
+    let errors = a.count("cache_outbox_errors");
+    proxy.drop_bytes(Direction::Both);
+    until(async || a.count("cache_outbox_errors") > errors).await;
+    assert!(a.relay.last_error().is_some());
+    a.note(&client, "acme", "1").await;
+    sleep(8 * EVERY).await;
+    client
+        .batch_execute(&format!("DELETE FROM {TABLE}"))
+        .await
+        .unwrap();
+    // It goes on with what it has, as long as it does not know better.
+    assert!(a.peek("acme", "1").is_some());
+    proxy.heal().await;
+    until(async || a.peek("acme", "1").is_none()).await;
+    assert_eq!(a.get("acme", "1").await, "new");
+    assert_eq!(a.get("acme", "2").await, "new");
+    until(async || a.relay.last_error().is_none()).await;
+}
+
+#[tokio::test]
+async fn too_many_at_once_and_what_nobody_can_read_are_all() {
+    let (postgres, client) = database().await;
+    let url = postgres.primary().url();
+    let a = Instance::alone(&url, outbox()).ready().await;
+    a.put("acme", "1").await;
+    client.batch_execute(&others(10_000)).await.unwrap();
+    until(async || a.count("cache_outbox_seen") == 10_000).await;
+    assert!(a.peek("acme", "1").is_some());
+    client.batch_execute(&others(10_001)).await.unwrap();
+    until(async || a.peek("acme", "1").is_none()).await;
+
+    a.put("acme", "1").await;
+    let unknown = format!("INSERT INTO {TABLE} (forget) VALUES ('{{\"planet\": {{}}}}')");
+    client.batch_execute(&unknown).await.unwrap();
+    until(async || a.peek("acme", "1").is_none()).await;
+}
+
+/// One that hangs is dropped, and the next is asked for.
+#[tokio::test]
+async fn a_client_that_hangs_or_fails_does_not_end_the_relay() {
+    let (postgres, client) = database().await;
+    let url = postgres.primary().url();
+    let hub = Hub::start(Settings::memory(1 << 20)).unwrap();
+    let policy = Policy::ttl(Duration::from_secs(600));
+    let cache = hub.cache::<u64, u64>("things", policy).unwrap();
+    let calls = Calls::default();
+    let yields = {
+        let calls = calls.clone();
+        move || {
+            let (nth, url) = (calls.add(), url.clone());
+            async move {
+                match nth {
+                    0 => Err(BoxError::from("none left")),
+                    1 => std::future::pending().await,
+                    _ => Ok(Box::new(connect(&url).await?)),
+                }
+            }
+        }
+    };
+    let relay = hub.relay(outbox().keep(4 * EVERY), yields).unwrap();
+    until(async || relay.last_error().is_some_and(|error| error == "none left")).await;
+    until(async || {
+        relay
+            .last_error()
+            .is_some_and(|error| error.contains("elapsed"))
+    })
+    .await;
+    until(async || relay.last_error().is_none()).await;
+    cache.put(&id("acme"), &1, 1).await;
+    cache.invalidate_in(&client, &id("acme"), &1).await.unwrap();
+    until(async || cache.peek(&id("acme"), &1).is_none()).await;
+
+    // It ends with its handle, and others find what is noted then.
+    drop(relay);
+    until(async || {
+        let before = calls.add();
+        sleep(3 * EVERY).await;
+        calls.add() == before + 1
+    })
+    .await;
+    cache.invalidate_in(&client, &id("acme"), &1).await.unwrap();
+}

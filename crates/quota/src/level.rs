@@ -1,0 +1,48 @@
+use crate::RatePolicy;
+use crate::state::Judged;
+
+/// One policy of a plan, for the key that it limits in this request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Level<'p> {
+    pub(crate) policy: &'p RatePolicy,
+    /// Where it stands in the plan.
+    pub(crate) place: u8,
+    /// Not zero.
+    pub(crate) key: u64,
+    pub(crate) bucket: usize,
+    pub(crate) judged: Judged,
+    /// Its place in the bucket; none for those that share what the bucket keeps for all of them.
+    pub(crate) slot: Option<u8>,
+}
+
+impl<'p> Level<'p> {
+    pub(crate) const fn new(policy: &'p RatePolicy, place: u8, key: u64, bucket: usize) -> Self {
+        Self {
+            policy,
+            place,
+            key,
+            bucket,
+            judged: Judged::Never,
+            slot: None,
+        }
+    }
+
+    pub(crate) const fn passes(&self) -> bool {
+        self.has_room() || self.policy.shadow
+    }
+
+    pub(crate) const fn has_room(&self) -> bool {
+        matches!(self.judged, Judged::Room { .. })
+    }
+
+    /// Full of what was used, rather than blocked for what was tried before.
+    pub(crate) const fn is_full(&self) -> bool {
+        matches!(self.judged, Judged::Full { blocked: false, .. })
+    }
+
+    pub(crate) fn blocked_for(&mut self, block: u64) {
+        if let Judged::Full { wait, .. } = &mut self.judged {
+            *wait = block.max(*wait);
+        }
+    }
+}
