@@ -13,6 +13,7 @@
 //! | share something scarce among tenants | `fair` |
 //! | share connections so that no tenant takes all | `pool` |
 //! | bound the work in flight, and refuse who holds most of it | `shed` |
+//! | start, drain and stop in order, and say how it is meanwhile | `lifecycle` |
 //! | show a long list by pages | `page` |
 //! | read and write PostgreSQL in a tenant's name | `postgres` |
 //! | limit how fast each tenant asks and how much it has, by plan | `quota` |
@@ -30,6 +31,8 @@ pub use towerblock_cache as cache;
 pub use towerblock_core as core;
 #[cfg(feature = "fair")]
 pub use towerblock_fair as fair;
+#[cfg(feature = "lifecycle")]
+pub use towerblock_lifecycle as lifecycle;
 #[cfg(feature = "page")]
 pub use towerblock_page as page;
 #[cfg(feature = "pool")]
@@ -58,6 +61,9 @@ pub mod docs {
 
     #[doc = include_str!("../docs/fair.md")]
     pub mod fair {}
+
+    #[doc = include_str!("../docs/lifecycle.md")]
+    pub mod lifecycle {}
 
     #[doc = include_str!("../docs/ordering.md")]
     pub mod ordering {}

@@ -132,7 +132,7 @@ fn shown(check: &Watched) -> Value {
     show("status", status(check).into());
     let latest = check.latest();
     if let Some((at, took)) = latest.answered {
-        show("observedValue", (took.as_secs_f64() * 1_000.0).into());
+        show("observedValue", (took.as_micros() as f64 / 1_000.0).into());
         show("observedUnit", "ms".into());
         show("secondsAgo", at.elapsed().as_secs().into());
     }

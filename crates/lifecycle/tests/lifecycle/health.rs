@@ -84,7 +84,7 @@ async fn checks_that_hang_or_panic_fail_alone() {
     );
     sleep(secs(60)).await;
     assert!(health.is_ready());
-    let report = body(ask(health.report().details_for(|_| true)).await);
+    let report = body(&ask(health.report().details_for(|_| true)).await);
     assert_eq!(report["status"], "warn");
     let of = |name: &str, field: &str| report["checks"][name][0][field].clone();
     assert_eq!(of("hangs", "output"), "no answer within 1s");
@@ -134,7 +134,7 @@ async fn an_open_circuit_does_not_fail_readiness() {
     assert_eq!(ask(health.readyz()).await.status(), 200);
     let report = ask(health.report()).await;
     assert_eq!(report.status(), 200);
-    assert_eq!(body(report), json!({ "status": "warn" }));
+    assert_eq!(body(&report), json!({ "status": "warn" }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,11 +169,11 @@ async fn details_are_for_those_who_may_see_them() {
     let anybody = report.call(Request::new(())).await.unwrap();
     assert_eq!(anybody.status(), 503);
     assert_eq!(anybody.headers()["content-type"], "application/health+json");
-    assert_eq!(body(anybody), json!({ "status": "fail" }));
+    assert_eq!(body(&anybody), json!({ "status": "fail" }));
     let mut req = Request::new(());
     req.headers_mut()
         .insert("authorization", "Bearer x".parse().unwrap());
-    let report = body(report.call(req).await.unwrap());
+    let report = body(&report.call(req).await.unwrap());
     assert_eq!(report["serviceId"], "i-7");
     assert_eq!(report["version"], "1.2.3");
     assert_eq!(report["checks"]["uptime"][0]["observedValue"], 7);
@@ -234,6 +234,6 @@ where
     service.oneshot(Request::new(())).await.unwrap()
 }
 
-fn body(response: Response<String>) -> Value {
+fn body(response: &Response<String>) -> Value {
     serde_json::from_str(response.body()).unwrap()
 }

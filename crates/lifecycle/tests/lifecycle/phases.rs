@@ -12,8 +12,10 @@ use crate::{ready, secs};
 #[derive(Clone)]
 struct Log {
     start: Instant,
-    lines: Arc<Mutex<Vec<(u64, &'static str)>>>,
+    lines: Arc<Mutex<Vec<Line>>>,
 }
+
+type Line = (u64, &'static str);
 
 impl Log {
     fn new() -> Self {
@@ -28,7 +30,7 @@ impl Log {
         self.lines.lock().unwrap().push((at, line));
     }
 
-    fn lines(&self) -> Vec<(u64, &'static str)> {
+    fn lines(&self) -> Vec<Line> {
         self.lines.lock().unwrap().clone()
     }
 }

@@ -21,7 +21,7 @@ use towerblock_lifecycle::{Deadlines, Health, InFlightLayer, Lifecycle, Phase};
 use crate::process::SCENE;
 
 /// Alone, with no scene set, it has nothing to do.
-#[expect(clippy::print_stdout, clippy::exit, reason = "it is a program")]
+#[expect(clippy::exit, reason = "it is a program")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn act() {
     let Ok(scene) = env::var(SCENE) else { return };
