@@ -7,7 +7,7 @@ use axum::{Router, response::Response};
 use futures_util::stream;
 use http::Request;
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use towerblock_lifecycle::InFlightLayer;
+use towerblock_lifecycle::{Deadlines, InFlightLayer, Lifecycle, Phase};
 use towerblock_testkit::laws::{obeys_the_service_contract, shares_state_across_routes};
 use towerblock_testkit::{at_every_poll, poll_times};
 
@@ -78,7 +78,7 @@ async fn a_dropped_request_is_in_flight_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn what_comes_while_closing_is_served_and_after_that_refused() {
-    let lifecycle = ready();
+    let lifecycle = Lifecycle::new(Deadlines::default());
     let app: Router = Router::new()
         .route("/", get(|| async { "served" }))
         .layer(InFlightLayer::new(&lifecycle));
@@ -86,12 +86,13 @@ async fn what_comes_while_closing_is_served_and_after_that_refused() {
         let req = Request::get("/").body(Body::empty()).unwrap();
         app.clone().oneshot(req).await.unwrap()
     };
+    // Not through draining, for it was never ready.
     lifecycle.stop();
+    assert_eq!(lifecycle.phase(), Phase::Closing);
     assert_eq!(ask().await.status(), 200);
-    let late = lifecycle.clone();
     lifecycle.on_close("a hook", crate::secs(9), pending::<()>);
     // Up to where the hook has begun.
-    let ran = poll_times(1, lifecycle.run(async { late.stop() })).await;
+    let ran = poll_times(1, lifecycle.run(async {})).await;
     assert!(ran.is_none());
     let refused = ask().await;
     assert_eq!(refused.status(), 503);

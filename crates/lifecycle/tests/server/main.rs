@@ -10,5 +10,7 @@
 mod connections;
 mod drain;
 mod endings;
+
 mod process;
 mod scene;
+mod serving;
