@@ -14,7 +14,7 @@ use futures_util::FutureExt as _;
 use http::{Request, Response};
 use http_body::Body;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, unconstrained};
 use tokio::time::sleep;
 use tower_service::Service;
 use towerblock_core::BoxError;
@@ -24,6 +24,8 @@ use crate::{Lifecycle, Phase};
 
 /// Out of file descriptors, or the client is gone already: neither is for ever.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// More than systems let wait as they come; bounded, for clients may connect as fast as we accept.
+const LAST_ACCEPTS: usize = 4_096;
 
 impl Lifecycle {
     /// Serves HTTP/1.1 and HTTP/2 on `listener`, with a clone of `service` for each request: an
@@ -99,7 +101,11 @@ async fn accept<F>(
         }
     }
     // The system has made these connections already; closing the listener would reset them.
-    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+    for _ in 0..LAST_ACCEPTS {
+        // Unconstrained, or tokio's budget for this task looks like the end of the queue.
+        let Some(Ok((stream, peer))) = unconstrained(listener.accept()).now_or_never() else {
+            break;
+        };
         connections.spawn(serve(stream, Peer(peer)));
     }
     drop(listener);

@@ -12,5 +12,6 @@ mod drain;
 mod endings;
 
 mod process;
+mod rolling;
 mod scene;
 mod serving;

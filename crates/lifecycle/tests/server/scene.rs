@@ -39,7 +39,9 @@ async fn act() {
     lifecycle.on_close("last", Duration::from_secs(1), || async {
         println!("closed last");
     });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", port(&scene)))
+        .await
+        .unwrap();
     println!("\nlistening {}", listener.local_addr().unwrap());
     if scene.contains("starting") {
         lifecycle.until(Phase::Draining).await;
@@ -49,6 +51,12 @@ async fn act() {
     let ending = lifecycle.run(serving).await;
     println!("ended aborted={} {:?}", ending.aborted, ending.unfinished);
     std::process::exit(i32::from(!ending.is_clean()));
+}
+
+/// Any, unless it is said.
+fn port(scene: &str) -> u16 {
+    let port = scene.split(' ').find_map(|word| word.strip_prefix("port="));
+    port.map_or(0, |port| port.parse().unwrap())
 }
 
 /// The first three words.

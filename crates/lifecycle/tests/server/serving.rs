@@ -7,6 +7,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use futures_util::future::join_all;
 use tokio::net::TcpListener;
+use tokio::task::coop::consume_budget;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 use towerblock_lifecycle::{Deadlines, InFlightLayer, Lifecycle, Peer, Phase, Timeouts};
@@ -18,7 +19,7 @@ async fn what_waits_at_the_listener_when_it_closes_is_served() {
     let lifecycle = lifecycle();
     let (listener, address) = listener().await;
     let mut clients = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..100 {
         clients.push(Client::connect(address).await.unwrap());
     }
     // Nothing has been accepted yet, and nothing is any more.
@@ -26,7 +27,13 @@ async fn what_waits_at_the_listener_when_it_closes_is_served() {
     assert_eq!(lifecycle.phase(), Phase::Closing);
     let serving = lifecycle.serve(listener, routes());
     let asking = clients.iter_mut().map(|client| client.get("/"));
-    let (ending, answers) = tokio::join!(lifecycle.run(serving), join_all(asking));
+    // So that tokio lets this task do little more at once.
+    let busy = async {
+        for _ in 0..100 {
+            consume_budget().await;
+        }
+    };
+    let ((), ending, answers) = tokio::join!(busy, lifecycle.run(serving), join_all(asking));
     assert!(ending.is_clean());
     for answer in answers {
         assert!(answer.unwrap().ends_with("hello"));
