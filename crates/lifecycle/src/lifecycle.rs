@@ -63,7 +63,8 @@ impl Lifecycle {
     }
 
     /// Calls [`stop`](Self::stop) at each SIGTERM and each SIGINT (Ctrl-C), from now until the last
-    /// handle is dropped. Call it first of all, so that a signal during the start is heard.
+    /// handle is dropped. Call it first of all, so that a signal during the start is heard; a second
+    /// call changes nothing.
     ///
     /// # Errors
     ///
@@ -74,7 +75,11 @@ impl Lifecycle {
     /// Outside a tokio runtime with its drivers enabled.
     pub fn stop_on_signals(&self) -> std::io::Result<()> {
         let listening = signals::stop(Arc::downgrade(&self.shared))?;
-        lock(&self.shared.signals).spawn(listening);
+        let mut signals = lock(&self.shared.signals);
+        // Two that listen would make two of each signal.
+        if signals.is_empty() {
+            signals.spawn(listening);
+        }
         Ok(())
     }
 

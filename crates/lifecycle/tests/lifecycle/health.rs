@@ -28,6 +28,12 @@ async fn probes_tell_the_phases_apart() {
     assert_eq!(statuses().await, [200, 200, 200]);
     lifecycle.stop();
     assert_eq!(statuses().await, [200, 503, 200]);
+    assert!(!health.is_ready());
+    let report = ask(health.report()).await;
+    assert_eq!(
+        (report.status().as_u16(), body(&report)),
+        (503, json!({ "status": "fail" }))
+    );
     let readyz = ask(health.readyz()).await;
     assert_eq!(readyz.headers()["cache-control"], "no-store");
     assert_eq!(readyz.into_body(), "draining\n");

@@ -6,6 +6,8 @@ use axum::routing::get;
 use axum::{Router, response::Response};
 use futures_util::stream;
 use http::Request;
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use towerblock_lifecycle::{Deadlines, InFlightLayer, Lifecycle, Phase};
 use towerblock_testkit::laws::{obeys_the_service_contract, shares_state_across_routes};
@@ -52,6 +54,12 @@ async fn a_request_is_in_flight_until_its_body_ends() {
     let response = ask("/").await;
     assert_eq!(lifecycle.in_flight(), 1);
     to_bytes(response.into_body(), 10).await.unwrap();
+    assert_eq!(lifecycle.in_flight(), 0);
+    // Read to its end, and kept.
+    let mut kept = ask("/").await.into_body();
+    while kept.frame().await.is_some() {
+        assert!(lifecycle.in_flight() == 1 || kept.is_end_stream());
+    }
     assert_eq!(lifecycle.in_flight(), 0);
     drop(ask("/").await);
     assert_eq!(lifecycle.in_flight(), 0);

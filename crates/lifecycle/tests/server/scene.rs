@@ -29,6 +29,7 @@ async fn act() {
     let deadlines = Deadlines::default().drain(drain).grace(grace).close(close);
     let lifecycle = Lifecycle::new(deadlines);
     lifecycle.stop_on_signals().unwrap();
+    lifecycle.stop_on_signals().unwrap();
     lifecycle.on_close("first", Duration::from_secs(1), || async {
         println!("closed first");
     });
