@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::routing::get;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use tokio::time::Instant;
 use tower::{ServiceBuilder, ServiceExt};
 use towerblock_core::{BoxError, Stats, TenantId, Value};
@@ -47,7 +47,7 @@ async fn blocked_and_not(plans: &Plans) -> Result<(), BoxError> {
         } else {
             "free"
         };
-        let user = req.headers().get("x-user-id").map(|user| user.as_bytes());
+        let user = req.headers().get("x-user-id").map(HeaderValue::as_bytes);
         Some(Ask::new(plans.get(plan)?, tenant).user(user))
     };
     let layer = RateLimitLayer::new(RateLimiter::new(at_most(10_000)?), identify);

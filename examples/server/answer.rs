@@ -7,20 +7,16 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use headers::{ETag, HeaderMapExt as _, IfNoneMatch};
 use http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, LINK};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use towerblock_cache::Hit;
 use towerblock_page::Page;
 use towerblock_respond::Refused;
 
+use crate::caches::PRIVATE;
 use crate::store::StoreError;
 
-/// For one user or tenant: kept by browsers, asked about each time, shared by nobody.
-const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
-/// The same for everyone.
-const SHARED: HeaderValue = HeaderValue::from_static("public, max-age=600");
-/// What stands in the place of a better one is asked for again each time.
-const DEGRADED: HeaderValue = HeaderValue::from_static("public, no-cache");
+const POLICY: [(HeaderName, HeaderValue); 1] = [(CACHE_CONTROL, PRIVATE)];
 
 /// JSON, and what is said about it in headers.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -57,8 +53,13 @@ impl Answer {
         self.body.len() + self.tag.len() + self.link.as_ref().map_or(0, String::len)
     }
 
+    /// For a layer that keeps it, knows who has it already, and says who else may keep it.
+    pub(crate) fn whole(&self) -> Result<Response, Refused> {
+        self.response(&HeaderMap::new())
+    }
+
     /// Or 304 for a client that has it already.
-    fn response(&self, request: &HeaderMap, policy: HeaderValue) -> Result<Response, Refused> {
+    fn response(&self, request: &HeaderMap) -> Result<Response, Refused> {
         let tag: ETag = self.tag.parse()?;
         let condition: Option<IfNoneMatch> = request.typed_get();
         let is_new = condition.is_none_or(|condition| condition.precondition_passes(&tag));
@@ -70,7 +71,6 @@ impl Answer {
         };
         let headers = response.headers_mut();
         headers.typed_insert(tag);
-        headers.insert(CACHE_CONTROL, policy);
         if let Some(link) = &self.link {
             headers.insert(LINK, HeaderValue::from_str(link)?);
         }
@@ -91,30 +91,17 @@ impl Served {
         match self {
             Self::Kept(hit) => {
                 let mark = hit.degraded().map(Extension);
-                Ok((mark, hit.response(request, PRIVATE)?).into_response())
+                Ok((mark, POLICY, hit.response(request)?).into_response())
             }
-            Self::Asked(answer) => answer.response(request, PRIVATE),
+            Self::Asked(answer) => Ok((POLICY, answer.response(request)?).into_response()),
         }
-    }
-
-    /// For everyone, who may keep it for as long as it would be kept here.
-    pub(crate) fn shared(&self, request: &HeaderMap) -> Result<Response, Refused> {
-        let hit = match self {
-            Self::Kept(hit) => hit,
-            Self::Asked(answer) => return answer.response(request, SHARED),
-        };
-        let mark = hit.degraded();
-        let policy = if mark.is_some() { DEGRADED } else { SHARED };
-        let age = [(AGE, HeaderValue::from(hit.age().as_secs()))];
-        let response = hit.response(request, policy)?;
-        Ok((mark.map(Extension), age, response).into_response())
     }
 
     /// In the place of a better one, which is marked by whoever puts it there.
     pub(crate) fn stand_in(hit: &Hit<Answer>, request: &HeaderMap) -> Option<Response> {
         let age = [(AGE, HeaderValue::from(hit.age().as_secs()))];
-        let response = hit.response(request, DEGRADED).ok()?;
-        Some((age, response).into_response())
+        let response = hit.response(request).ok()?;
+        Some((age, POLICY, response).into_response())
     }
 }
 

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use http::Uri;
-use towerblock_cache::{Cache, Hub, Key, Loaded, Policy, Remote, Settings, SharedCache, Timeouts};
+use http::{HeaderValue, Uri};
+use tokio_postgres::GenericClient;
+use towerblock_cache::{
+    Cache, Hit, HttpCacheLayer, HttpPolicy, Hub, Key, Loaded, Outbox, OutboxError, Policy, Remote,
+    Settings, Timeouts,
+};
 use towerblock_core::{BoxError, TenantId};
 use towerblock_postgres::Scope;
 use towerblock_redis::{self as redis, Redis};
@@ -16,6 +20,8 @@ use crate::store::StoreError;
 
 /// Of the keys in Redis that instances share.
 const NAMESPACE: &str = "marketplace";
+/// In a schema of its own: nobody but the server has to do with it.
+const OUTBOX: &str = "towerblock_outbox.stale";
 /// For the entries of all tenants.
 const MEMORY: u64 = 128 << 20;
 
@@ -23,8 +29,13 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
+/// Kept by browsers, asked about each time, shared by nobody.
+pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+/// Kept by everyone for as long as here.
+const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=600");
+
 /// Lists of a tenant's plugins, which any change of any of them may change.
-const PLUGINS: &str = "plugins";
+pub(crate) const PLUGINS: &str = "plugins";
 
 /// What a tenant reads again and again, and may read as it was while the database is away.
 fn of_tenants(ttl: Duration) -> Policy {
@@ -47,14 +58,15 @@ pub(crate) struct Caches {
     pub(crate) hub: Hub,
     /// Through which other instances share them.
     pub(crate) redis: Option<Redis>,
-    /// By 0 and the query, and by the team and the query.
-    pub(crate) lists: Shelf<(i64, String)>,
-    pub(crate) of_teams: Shelf<(i64, String)>,
+    /// By the query.
+    pub(crate) lists: Shelf<String>,
     pub(crate) plugins: Shelf<i64>,
     /// By the user.
     pub(crate) profiles: Shelf<String>,
-    /// By their query: the same for all tenants.
-    pub(crate) marketplace: SharedCache<String, Answer>,
+    /// Whole responses, in the same memory: by their URI, those of a tenant,
+    pub(crate) of_teams: HttpCacheLayer,
+    /// and those that are the same for all.
+    pub(crate) marketplace: HttpCacheLayer,
 }
 
 impl Caches {
@@ -72,15 +84,18 @@ impl Caches {
                 Hub::start_with(settings, remote)?
             }
         };
-        let marketplace = of_tenants(10 * MINUTE).stale_if_error(24 * HOUR);
+        let of_teams = HttpPolicy::new(of_tenants(MINUTE))
+            .same_for_all_users()
+            .cache_control(PRIVATE);
+        let marketplace = HttpPolicy::new(of_tenants(10 * MINUTE).stale_if_error(24 * HOUR))
+            .shared()
+            .cache_control(PUBLIC);
         Ok(Self {
             lists: Shelf::new(&hub, "lists", 5 * MINUTE)?.tagged(PLUGINS),
-            of_teams: Shelf::new(&hub, "of-teams", MINUTE)?.tagged(PLUGINS),
             plugins: Shelf::new(&hub, "plugins", 5 * MINUTE)?,
             profiles: Shelf::new(&hub, "profiles", 5 * MINUTE)?,
-            marketplace: hub
-                .shared_cache("marketplace", marketplace)?
-                .weigh(Answer::weight),
+            of_teams: hub.http_cache("of-teams", of_teams)?,
+            marketplace: hub.http_cache("marketplace", marketplace)?,
             hub,
             redis,
         })
@@ -91,6 +106,30 @@ impl Caches {
         self.hub.shutdown(grace).await;
         if let Some(redis) = &self.redis {
             redis.close().await;
+        }
+    }
+
+    /// Notes in a write's transaction what it makes stale: should this process end before it
+    /// says so, others find it.
+    pub(crate) async fn note(
+        &self,
+        transaction: &impl GenericClient,
+        tenant: &TenantId,
+        stale: &Stale,
+    ) -> Result<(), OutboxError> {
+        let (lists, plugins) = (&self.lists.cache, &self.plugins.cache);
+        match stale {
+            Stale::Lists => lists.invalidate_tag_in(transaction, tenant, PLUGINS).await,
+            Stale::Plugin(id) => {
+                let lists = lists.invalidate_tag_in(transaction, tenant, PLUGINS);
+                let plugin = plugins.invalidate_in(transaction, tenant, id);
+                // At once: they are one round trip.
+                tokio::try_join!(lists, plugin).map(drop)
+            }
+            Stale::Profile(user) => {
+                let profiles = &self.profiles.cache;
+                profiles.invalidate_in(transaction, tenant, user).await
+            }
         }
     }
 
@@ -112,6 +151,11 @@ impl Caches {
             }
         }
     }
+}
+
+/// Where PostgreSQL keeps what is to be forgotten.
+pub(crate) fn outbox() -> Result<Outbox, OutboxError> {
+    Outbox::table(OUTBOX)
 }
 
 /// An answer holds rows and cursors: whoever has other data, or other secrets, must not find it.
@@ -151,6 +195,11 @@ impl<K: Key> Shelf<K> {
     const fn tagged(mut self, tag: &'static str) -> Self {
         self.tag = Some(tag);
         self
+    }
+
+    /// The answer that is kept, if it may be shown at once.
+    pub(crate) fn peek(&self, tenant: &TenantId, key: &K) -> Option<Hit<Answer>> {
+        self.cache.peek(tenant, key)
     }
 
     /// The answer that is kept under this key, or else what `fetch` finds, which others who

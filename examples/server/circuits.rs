@@ -8,6 +8,7 @@ use tokio_postgres as driver;
 use towerblock_breaker::{
     self as breaker, Backoff, Circuit, Fault as _, Policy, Probes, Registry, Verdict, Window,
 };
+use towerblock_cache::OutboxError;
 use towerblock_core::{Reason, Rejected, Stats, TenantId};
 use towerblock_postgres::Error;
 
@@ -72,16 +73,16 @@ impl Circuits {
         tenant: &TenantId,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, StoreError> {
-        through(&self.reads, tenant, call).await
+        through(&self.reads, tenant, call, verdict).await
     }
 
     /// Writes in this tenant's name, unless that is known to be in vain.
     pub(crate) async fn write<T>(
         &self,
         tenant: &TenantId,
-        call: impl Future<Output = Result<T, Error>>,
+        call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        through(&self.writes, tenant, call).await
+        through(&self.writes, tenant, call, of_write).await
     }
 
     /// Reads in nobody's name, such as who a tenant is.
@@ -111,23 +112,37 @@ impl Circuits {
     }
 }
 
-async fn through<T>(
+async fn through<T, E: Into<StoreError>>(
     circuits: &breaker::Circuits<TenantId>,
     tenant: &TenantId,
-    call: impl Future<Output = Result<T, Error>>,
+    call: impl Future<Output = Result<T, E>>,
+    verdict: impl FnOnce(&Result<T, E>) -> Verdict,
 ) -> Result<T, StoreError> {
     // Cancel safety: dropped, the permit says that the call was given up.
     let permit = circuits.try_acquire(tenant)?;
     let result = call.await;
     permit.finish(verdict(&result));
-    Ok(result?)
+    result.map_err(Into::into)
+}
+
+/// What that of a transaction does.
+fn of_write<T>(result: &Result<T, StoreError>) -> Verdict {
+    match result {
+        Ok(_) => Verdict::Success,
+        Err(StoreError::Database(error)) => judge(error),
+        Err(StoreError::Outbox(OutboxError::Postgres(error))) => {
+            error.code().map_or(Verdict::Failure, |_| error.verdict())
+        }
+        Err(_) => Verdict::Ignore,
+    }
 }
 
 /// What an outcome tells of the database.
 fn verdict<T>(result: &Result<T, Error>) -> Verdict {
-    let Err(error) = result else {
-        return Verdict::Success;
-    };
+    result.as_ref().err().map_or(Verdict::Success, judge)
+}
+
+fn judge(error: &Error) -> Verdict {
     match error.rejected().map(Rejected::reason) {
         // Away, too late, or without room for another connection.
         Some(Reason::Unavailable) => Verdict::Failure,

@@ -55,7 +55,7 @@ const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 
 /// The whole application: probes and admin routes, and the tenants' behind the stack.
 pub(crate) fn app(state: Shared, origins: Vec<HeaderValue>) -> Result<Router, BoxError> {
-    let tenants = around(routes::tenants(), &state, origins)?;
+    let tenants = around(routes::tenants(&state), &state, origins)?;
     // Probes stand outside everything: they must answer when nothing else does.
     let operators = routes::operators().method_not_allowed_fallback(no_method);
     Ok(operators.merge(tenants).with_state(state))
@@ -120,7 +120,7 @@ pub(crate) fn around(
         .layer(TimeoutLayer::new(TIMEOUT))
         // Next to the handler: it sees whole bodies, and everything outside the sizes
         // that go over the wire.
-        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE)))
+        .layer(compression())
         // Right around the handlers, which ask the circuit themselves: while no read is let
         // through, it shows what may be shown. Inside the compression, as they are.
         .layer(FallbackLayer::new(
@@ -136,6 +136,10 @@ pub(crate) fn around(
         .method_not_allowed_fallback(no_method)
         .fallback(unknown)
         .layer(stack))
+}
+
+pub(crate) fn compression() -> CompressionLayer<SizeAbove> {
+    CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE))
 }
 
 /// The limit is a given one: what is behind it is a pool, whose size is known.

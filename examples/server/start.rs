@@ -8,9 +8,11 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use towerblock_cache::Relay;
 use towerblock_core::BoxError;
 use towerblock_tenant::{MemoryStore as MemoryTenants, Registry, Tenant};
 
+use crate::caches::Caches;
 use crate::circuits::Circuits;
 use crate::config::{Config, Database};
 use crate::memory::MemoryStore;
@@ -42,10 +44,15 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
     let state = match &config.database_url {
         Some(Database::Postgres(primary)) => {
             let circuits = Circuits::new();
-            let store = PostgresStore::new(&config, primary, circuits.clone())?;
+            let caches = Arc::new(Caches::new(&config)?);
+            let store =
+                PostgresStore::new(&config, primary, circuits.clone(), Arc::clone(&caches))?;
             let registry = Registry::new(store.tenants());
             tasks.spawn(Arc::clone(&store).supervise());
-            Arc::new(State::new(&config, store, registry, circuits)?)
+            let relay = store.relay()?;
+            let mut state = State::new(&config, store, registry, circuits, caches)?;
+            state.relay = Some(relay);
+            Arc::new(state)
         }
         _ => memory(&config, usize::MAX)?,
     };
@@ -61,6 +68,7 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
     state.writes.shutdown(CLOSE_TIMEOUT).await;
     state.caches.shutdown(CLOSE_TIMEOUT).await;
     drop(tasks);
+    state.relay.iter().for_each(Relay::stop);
     let in_use = state.store.close(CLOSE_TIMEOUT).await;
     tracing::info!(in_use, "closed the connections to the database");
     Ok(())
@@ -97,6 +105,7 @@ fn memory(config: &Config, tenants: usize) -> Result<Shared, BoxError> {
         store,
         registry,
         Circuits::new(),
+        Arc::new(Caches::new(config)?),
     )?))
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use towerblock_cache::Relay;
 use towerblock_core::{BoxError, Stats};
 use towerblock_page::KeyRing;
 use towerblock_postgres::{Scope, TokenKeys};
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub(crate) shed: ShedLayer,
     pub(crate) caches: Arc<Caches>,
     pub(crate) writes: Writes,
+    /// Where other instances, or one that was killed, say what is stale.
+    pub(crate) relay: Option<Relay>,
     pub(crate) metrics: HttpMetrics,
     pub(crate) admin_token: Option<Secret>,
     pub(crate) cursor_keys: KeyRing,
@@ -47,6 +50,7 @@ impl State {
         store: Arc<dyn Store>,
         registry: Registry,
         circuits: Circuits,
+        caches: Arc<Caches>,
     ) -> Result<Self, BoxError> {
         let pid = std::process::id();
         let named = || {
@@ -54,7 +58,6 @@ impl State {
             let host = host.as_deref().map_or("server", str::trim);
             format!("{host}-{pid}")
         };
-        let caches = Arc::new(Caches::new(config)?);
         for circuit in caches.redis.iter().flat_map(Redis::circuits) {
             circuits.registry().add(&circuit);
         }
@@ -67,6 +70,7 @@ impl State {
             shed: stack::shed(),
             caches,
             writes: Writes::new(),
+            relay: None,
             metrics: HttpMetrics::new(),
             admin_token: config.admin_token.clone(),
             cursor_keys: secrets.key_ring()?,
@@ -82,7 +86,11 @@ impl State {
     pub(crate) fn stats(&self) -> impl Iterator<Item = &dyn Stats> {
         let own: [&dyn Stats; 4] = [&*self.store, &*self.registry, &self.shed, &self.caches.hub];
         let redis = self.caches.redis.iter().map(|redis| redis as &dyn Stats);
-        own.into_iter().chain(redis).chain(self.circuits.stats())
+        let relay = self.relay.iter().map(|relay| relay as &dyn Stats);
+        own.into_iter()
+            .chain(redis)
+            .chain(relay)
+            .chain(self.circuits.stats())
     }
 
     /// Whether whoever asks wrote a moment ago. They must see it, and what is kept may be

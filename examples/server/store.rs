@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::error::SqlState;
+use towerblock_cache::OutboxError;
 use towerblock_core::{Reason, Rejected, Stats};
 use towerblock_page::{Column, Keyset, Page, PageError, Seek, Type, Unique};
 use towerblock_postgres::{Scope, Statistics};
@@ -156,6 +157,8 @@ pub(crate) enum StoreError {
     Refused(#[from] Rejected),
     #[error("the write was ended")]
     Ended,
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
     #[error("cannot write an answer")]
     Answer(#[from] serde_json::Error),
 }

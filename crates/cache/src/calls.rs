@@ -22,7 +22,7 @@ pub(crate) enum Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
-    fn id(self) -> &'a TenantId {
+    pub(crate) fn id(self) -> &'a TenantId {
         match self {
             Self::Tenant(id) => id,
             Self::Scope(scope) => scope.id(),
@@ -153,13 +153,13 @@ impl<V: Cacheable> Store<V> {
     }
 
     #[inline]
-    fn hit(&self, entry: Arc<Entry<V>>, now: u64) -> Hit<V> {
+    pub(crate) fn hit(&self, entry: Arc<Entry<V>>, now: u64) -> Hit<V> {
         self.hub.counters.hits.add();
         Hit::new(entry, Source::Memory, Freshness::Fresh, now)
     }
 
     #[inline]
-    fn at<'a>(&self, owner: Owner<'a>, buf: &'a KeyBuf) -> PlaceRef<'a> {
+    pub(crate) fn at<'a>(&self, owner: Owner<'a>, buf: &'a KeyBuf) -> PlaceRef<'a> {
         PlaceRef {
             tenant: owner.id(),
             cache: self.id,
@@ -167,7 +167,7 @@ impl<V: Cacheable> Store<V> {
         }
     }
 
-    fn enter(&self, owner: Owner<'_>) -> Arc<Tenant> {
+    pub(crate) fn enter(&self, owner: Owner<'_>) -> Arc<Tenant> {
         match owner {
             Owner::Tenant(id) => self.hub.tenants.enter(id),
             Owner::Scope(scope) => Arc::clone(scope),

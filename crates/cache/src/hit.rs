@@ -32,6 +32,11 @@ impl<V> Hit<V> {
         }
     }
 
+    #[cfg(feature = "http")]
+    pub(crate) const fn entry(&self) -> &Arc<Entry<V>> {
+        &self.entry
+    }
+
     /// Where it comes from.
     #[must_use]
     pub fn source(&self) -> Source {

@@ -85,8 +85,7 @@ impl Hub {
         K: Key,
         V: Cacheable,
     {
-        let tenants = Arc::clone(&self.shared.tenants);
-        let scope = Arc::new(Tenant::new(self.shared.nobody.clone(), tenants, None));
+        let scope = self.scope();
         let store = self.store(name, policy, Some(Arc::clone(&scope)))?;
         Ok(SharedCache::of(store, scope))
     }
@@ -99,7 +98,13 @@ impl Hub {
         self.shared.shutdown(grace).await;
     }
 
-    fn store<V: Cacheable>(
+    /// In whose name a cache keeps what is no tenant's.
+    pub(crate) fn scope(&self) -> Arc<Tenant> {
+        let tenants = Arc::clone(&self.shared.tenants);
+        Arc::new(Tenant::new(self.shared.nobody.clone(), tenants, None))
+    }
+
+    pub(crate) fn store<V: Cacheable>(
         &self,
         name: &str,
         policy: Policy,

@@ -49,6 +49,9 @@
 //! served any more, which is looked for once in a second. A tenant is known while it has entries
 //! or loads. A load is a task, and ends with its own timeout, or at [`Hub::shutdown`].
 //!
+//! **Responses of HTTP** are cached on the same hub with the feature `http`: `Hub::http_cache` makes a
+//! layer.
+//!
 //! **Other instances** share what is cached with the feature `redis` and `Hub::start_with`; it
 //! serves on while Redis is away. Without it each process has its own memory, and hears of its
 //! own invalidations only. With the feature `postgres` an invalidation can be part of the
@@ -66,6 +69,8 @@ mod forget;
 mod forgetting;
 mod get_or_load;
 mod hit;
+#[cfg(feature = "http")]
+mod http;
 mod hub;
 mod invalidation;
 mod key;
@@ -92,6 +97,8 @@ mod tenants;
 mod timeouts;
 mod weight;
 
+#[cfg(feature = "http")]
+pub use self::http::{CachedBody, HttpCache, HttpCacheLayer, HttpPolicy, ResponseFuture};
 #[cfg(feature = "postgres")]
 pub use self::outbox::{Outbox, OutboxError, Relay};
 #[cfg(feature = "redis")]

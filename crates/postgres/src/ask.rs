@@ -217,13 +217,18 @@ impl<'a> Ask<'a> {
             Mode::Read => begun.isolation_level(IsolationLevel::RepeatableRead),
             Mode::Write => begun,
         };
-        let raw = begun.start().await.map_err(before)?;
+        // Up to its commit nothing of it is done, whatever is under way.
+        let away = || tries.away(node);
+        let raw = node.unless_away(begun.start()).await.ok_or_else(away)?;
+        let raw = raw.map_err(before)?;
         let transaction = Transaction::new(raw, tries, &session.statements, state, is_pooled);
         let client = transaction.client();
-        client.batch_execute(&bind).await.map_err(before)?;
+        let bound = node.unless_away(client.batch_execute(&bind)).await;
+        bound.ok_or_else(away)?.map_err(before)?;
         flight.landed();
 
-        let outcome = work(&transaction).await;
+        let outcome = node.unless_away(work(&transaction)).await;
+        let outcome = outcome.ok_or_else(away)?;
         let fault = transaction.fault();
         timing.executed(transaction.executed());
         node.tell(fault, transaction.executed());

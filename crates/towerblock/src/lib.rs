@@ -10,6 +10,7 @@
 //! | know which tenant is asking, and refuse the rest | `tenant` |
 //! | leave a failing dependency alone | `breaker` |
 //! | keep values in memory, and load each once for all who wait | `cache` |
+//! | answer requests with what was answered before | `cache` and `http` |
 //! | share something scarce among tenants | `fair` |
 //! | share connections so that no tenant takes all | `pool` |
 //! | bound the work in flight, and refuse who holds most of it | `shed` |
@@ -61,6 +62,9 @@ pub mod docs {
 
     #[doc = include_str!("../docs/fair.md")]
     pub mod fair {}
+
+    #[doc = include_str!("../docs/http-cache.md")]
+    pub mod http_cache {}
 
     #[doc = include_str!("../docs/lifecycle.md")]
     pub mod lifecycle {}

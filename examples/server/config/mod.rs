@@ -44,7 +44,7 @@ pub struct Config {
     #[arg(long, env, hide_env_values = true, value_delimiter = ',', value_parser = postgres)]
     pub database_read_replicas: Vec<Secret>,
 
-    /// Connections to the primary, at most.
+    /// Connections to the primary that requests use, at most; there is one more, beside.
     #[arg(long, env, default_value = "20", value_parser = connections)]
     pub database_pool_max: NonZeroUsize,
 
@@ -58,8 +58,8 @@ pub struct Config {
     pub database_replica_pool_max: NonZeroUsize,
 
     /// redis:// or rediss:// URL through which instances share what they cache, if they share
-    /// a database (DATABASE_URL) and SECRET_KEYS; while it is away, what another writes shows
-    /// after up to 13 s. Default: none, and it shows after up to 5 minutes.
+    /// a database (DATABASE_URL) and SECRET_KEYS; what another writes shows within
+    /// milliseconds. Default: none, and it shows within about a second, as while Redis is away.
     #[arg(long, env, hide_env_values = true, value_parser = redis)]
     pub redis_url: Option<Secret>,
 

@@ -5,6 +5,7 @@ mod setup;
 mod store;
 mod url;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::time::{MissedTickBehavior, timeout};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
+use towerblock_cache::{OutboxError, Relay};
 use towerblock_core::{BoxError, Metric, Stats, TenantId, Value};
 use towerblock_postgres::{
     Binding, Budget, Cluster, Examination, Finding, Replicas, SchemaName, Scope, Servers, Settings,
@@ -22,6 +24,7 @@ use towerblock_tenant::{self as tenant, Isolation, Tenant, TenantStore};
 
 pub(crate) use self::embedded::Embedded;
 pub(crate) use self::url::address;
+use crate::caches::{self, Caches};
 use crate::circuits::Circuits;
 use crate::config::{Config, Secret};
 
@@ -34,7 +37,10 @@ const SETUP_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct PostgresStore {
     cluster: Cluster,
+    /// One connection that no request waits for, and that waits for none.
+    aside: Cluster,
     circuits: Circuits,
+    caches: Arc<Caches>,
     is_set_up: AtomicBool,
 }
 
@@ -44,11 +50,8 @@ impl PostgresStore {
         config: &Config,
         primary: &Secret,
         circuits: Circuits,
+        caches: Arc<Caches>,
     ) -> Result<Arc<Self>, BoxError> {
-        let mut servers = Servers::new(&url::with_search_path(primary.expose()))?;
-        for replica in &config.database_read_replicas {
-            servers = servers.replica(&url::with_search_path(replica.expose()))?;
-        }
         let mut replicas = Replicas::default();
         // A read that is refused is worse here than a primary that has more to do; what it
         // may have is bounded by its connections.
@@ -57,9 +60,12 @@ impl PostgresStore {
             .replica_budget(Budget::fixed(config.database_replica_pool_max))
             .min_idle(config.kept_connections())
             .replicas(replicas);
+        let aside = Settings::new(Budget::fixed(NonZeroUsize::MIN));
         Ok(Arc::new(Self {
-            cluster: Cluster::start(servers, settings),
+            cluster: Cluster::start(servers(config, primary)?, settings),
+            aside: Cluster::start(servers(config, primary)?, aside),
             circuits,
+            caches,
             is_set_up: AtomicBool::new(false),
         }))
     }
@@ -94,6 +100,19 @@ impl PostgresStore {
             Ok(Err(error)) => tracing::warn!(error, "cannot examine the database"),
             Err(_) => tracing::warn!("examining the database took too long"),
         }
+    }
+
+    /// Finds what other instances wrote, and what nobody lived to say.
+    pub(crate) fn relay(self: &Arc<Self>) -> Result<Relay, OutboxError> {
+        let store = Arc::clone(self);
+        let client = move || {
+            let store = Arc::clone(&store);
+            async move {
+                let ours = Binding::shared();
+                Ok(store.aside.dedicated("cache.outbox", &ours).await?)
+            }
+        };
+        self.caches.hub.relay(caches::outbox()?, client)
     }
 
     /// What would let one tenant see another's rows, and the like.
@@ -153,6 +172,14 @@ impl PostgresStore {
             outcome => outcome,
         }
     }
+}
+
+fn servers(config: &Config, primary: &Secret) -> Result<Servers, BoxError> {
+    let mut servers = Servers::new(&url::with_search_path(primary.expose()))?;
+    for replica in &config.database_read_replicas {
+        servers = servers.replica(&url::with_search_path(replica.expose()))?;
+    }
+    Ok(servers)
 }
 
 /// By which means a statement sees the rows of this tenant and no others.

@@ -11,8 +11,8 @@ use towerblock_core::BoxError;
 use towerblock_postgres::{Binding, Cluster, SchemaName};
 use towerblock_tenant::{self as tenant, Isolation, Tenant};
 
-use crate::demo;
 use crate::store::Plugin;
+use crate::{caches, demo};
 
 /// The role of statements on shared tables: it owns none, so row-level security holds for it.
 pub(super) const ROLE: &str = "towerblock_app";
@@ -20,7 +20,7 @@ pub(super) const SHARED_TABLES: &str = "towerblock_shared";
 /// The schema of the tables that say who the tenants are.
 pub(super) const DIRECTORY: &str = "towerblock_directory";
 /// Whether a server has it all.
-pub(super) const IS_DONE: &str = "SELECT to_regclass('towerblock_market.packages') IS NOT NULL";
+pub(super) const IS_DONE: &str = "SELECT to_regclass('towerblock_outbox.stale') IS NOT NULL";
 const MARKET: &str = "towerblock_market";
 
 /// Two instances that start at once take turns.
@@ -59,7 +59,18 @@ async fn set_up(transaction: &Transaction<'_>) -> Result<(), BoxError> {
     transaction.batch_execute(&indexes(SHARED_TABLES)).await?;
     // Last: COPY is not allowed into tables under row-level security.
     transaction.batch_execute(&policies(SHARED_TABLES)).await?;
-    market(transaction).await
+    market(transaction).await?;
+    outbox(transaction).await
+}
+
+/// Whoever writes notes what is stale then, and reads nothing.
+async fn outbox(transaction: &Transaction<'_>) -> Result<(), BoxError> {
+    caches::outbox()?.create(transaction).await?;
+    let grant = format!(
+        "GRANT USAGE ON SCHEMA towerblock_outbox TO {ROLE};
+         GRANT INSERT ON towerblock_outbox.stale TO {ROLE};"
+    );
+    Ok(transaction.batch_execute(&grant).await?)
 }
 
 async fn is_done(client: &impl GenericClient) -> Result<bool, Error> {

@@ -9,10 +9,11 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use towerblock_core::{Reason, Rejected};
 use towerblock_page::{Page, Seek, Statement};
-use towerblock_postgres::{Scope, Statistics};
+use towerblock_postgres::{Scope, Statistics, Transaction, Write};
 use towerblock_tenant::Tenant;
 
 use super::{PostgresStore, binding};
+use crate::caches::Stale;
 use crate::store::{Draft, Package, Plugin, Profile, Store, StoreError};
 
 type Parameter<'a> = &'a (dyn ToSql + Sync);
@@ -33,6 +34,26 @@ impl PostgresStore {
         let binding = binding(tenant);
         let rows = self.read(label, &binding, scope, &list.sql, &parameters);
         self.circuits.read(&tenant.id, rows).await
+    }
+
+    /// Writes, and notes what is stale once that is committed.
+    async fn change(
+        &self,
+        tenant: &Tenant,
+        write: Write<'_>,
+        (label, statement, parameters): (&'static str, &str, &[Parameter<'_>]),
+        stale: impl Fn(&[Row]) -> Stale + Sync,
+    ) -> Result<Vec<Row>, StoreError> {
+        let stale = &stale;
+        let work = async |transaction: &Transaction<'_>| {
+            let rows = transaction.query(statement, parameters).await?;
+            let stale = stale(&rows);
+            let noted = self.caches.note(transaction.raw(), &tenant.id, &stale);
+            noted.await?;
+            Ok::<_, StoreError>(rows)
+        };
+        let written = write.transaction(label, work);
+        self.circuits.write(&tenant.id, written).await
     }
 }
 
@@ -91,8 +112,12 @@ impl Store for PostgresStore {
         let (binding, key) = (binding(tenant), key(tenant)?);
         let write = self.cluster.write(&binding).within(scope);
         let parameters = of_draft(&key, &draft);
-        let rows = write.query("plugins.create", &statement, &parameters);
-        let rows = self.circuits.write(&tenant.id, rows).await?;
+        let made = |rows: &[Row]| {
+            let id = rows.first().and_then(|row| row.try_get("id").ok());
+            id.map_or(Stale::Lists, Stale::Plugin)
+        };
+        let change = ("plugins.create", statement.as_str(), &parameters[..]);
+        let rows = self.change(tenant, write, change, made).await?;
         Ok(plugin(rows.first().ok_or(StoreError::NoRow)?)?)
     }
 
@@ -111,18 +136,23 @@ impl Store for PostgresStore {
         let write = self.cluster.write(&binding).within(scope).idempotent();
         let mut parameters = of_draft(&key, &draft).to_vec();
         parameters.push(&id);
-        let rows = write.query("plugins.replace", &statement, &parameters);
-        let rows = self.circuits.write(&tenant.id, rows).await?;
+        let change = ("plugins.replace", statement.as_str(), &parameters[..]);
+        let rows = self
+            .change(tenant, write, change, |_| Stale::Plugin(id))
+            .await?;
         Ok(rows.first().map(plugin).transpose()?)
     }
 
     async fn delete(&self, tenant: &Tenant, scope: &Scope, id: i64) -> Result<bool, StoreError> {
-        let statement = "DELETE FROM plugins WHERE tenant_key = $1 AND id = $2";
+        let statement = "DELETE FROM plugins WHERE tenant_key = $1 AND id = $2 RETURNING id";
         let (binding, key) = (binding(tenant), key(tenant)?);
         let write = self.cluster.write(&binding).within(scope);
         let parameters: [Parameter<'_>; 2] = [&key, &id];
-        let deleted = write.execute("plugins.delete", statement, &parameters);
-        Ok(self.circuits.write(&tenant.id, deleted).await? > 0)
+        let change = ("plugins.delete", statement, &parameters[..]);
+        let deleted = self
+            .change(tenant, write, change, |_| Stale::Plugin(id))
+            .await?;
+        Ok(!deleted.is_empty())
     }
 
     async fn profile(
@@ -159,8 +189,9 @@ impl Store for PostgresStore {
         let (binding, key) = (binding(tenant), key(tenant)?);
         let parameters: [Parameter<'_>; 4] = [&key, &user, &profile.display_name, &profile.email];
         let write = self.cluster.write(&binding).within(scope).idempotent();
-        let stored = write.execute("profiles.set", statement, &parameters);
-        self.circuits.write(&tenant.id, stored).await?;
+        let change = ("profiles.set", statement, &parameters[..]);
+        let of_user = |_: &[Row]| Stale::Profile(user.to_owned());
+        self.change(tenant, write, change, of_user).await?;
         Ok(())
     }
 
@@ -196,7 +227,9 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self, patience: Duration) -> usize {
-        self.cluster.drain(patience).await
+        let aside = self.aside.drain(patience);
+        let (used, aside) = tokio::join!(self.cluster.drain(patience), aside);
+        used + aside
     }
 }
 

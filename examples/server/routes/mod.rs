@@ -7,24 +7,50 @@ mod plugins;
 mod profile;
 mod queries;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::routing::{get, post};
+use tower::ServiceBuilder;
+use tower::util::MapRequestLayer;
+use towerblock_cache::HttpCacheLayer;
 
-pub(crate) use self::marketplace::stand_in;
+pub(crate) use self::plugins::stand_in;
+use crate::stack;
 use crate::state::Shared;
 
 /// What tenants call.
-pub(crate) fn tenants() -> Router<Shared> {
+pub(crate) fn tenants(state: &Shared) -> Router<Shared> {
+    // What these two answer is kept as it goes over the wire. Outside compression: what is kept
+    // is compressed already.
+    let kept = |cache: &HttpCacheLayer| {
+        ServiceBuilder::new()
+            .layer(cache.clone())
+            .layer(stack::compression())
+    };
+    // Outside what is kept: who wrote a moment ago is answered by the database.
+    let own_writes = Arc::clone(state);
+    let own_writes = MapRequestLayer::new(move |req| plugins::past_the_cache(&own_writes, req));
+    let of_team = ServiceBuilder::new()
+        .layer(own_writes)
+        .layer(kept(&state.caches.of_teams));
+    let packages = kept(&state.caches.marketplace);
     Router::new()
-        .route("/api/v1/plugins", get(plugins::list).post(plugins::create))
+        .route(plugins::PATH, get(plugins::list).post(plugins::create))
         .route(
             "/api/v1/plugins/{id}",
             get(plugins::item)
                 .put(plugins::replace)
                 .delete(plugins::delete),
         )
-        .route("/api/v1/teams/{id}/my-plugins", get(plugins::of_team))
-        .route(marketplace::PATH, get(marketplace::list))
+        .route(
+            "/api/v1/teams/{id}/my-plugins",
+            get(plugins::of_team).layer(of_team),
+        )
+        .route(
+            "/api/v1/marketplace",
+            get(marketplace::list).layer(packages),
+        )
         .route(
             "/api/v1/user/profile",
             get(profile::show).put(profile::update),

@@ -1,21 +1,24 @@
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use http::header::LOCATION;
-use http::{HeaderMap, StatusCode, Uri};
+use http::header::{CACHE_CONTROL, LOCATION};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use towerblock_core::TenantId;
 use towerblock_page::PageRequest;
 use towerblock_postgres::Scope;
 use towerblock_respond::Refused;
 use towerblock_tenant::CurrentTenant;
 
 use crate::answer::{Answer, Served};
-use crate::caches::{Stale, of_page};
+use crate::caches::{PLUGINS, Stale, of_page};
 use crate::reply::{Id, Sent, invalid, missing};
 use crate::state::Shared;
 use crate::store::{Draft, NEWEST, Plugin};
 
+pub(super) const PATH: &str = "/api/v1/plugins";
+const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
 const NO_PLUGIN: &str = "no such plugin";
 
 pub(crate) async fn list(
@@ -26,48 +29,54 @@ pub(crate) async fn list(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let served = newest(&state, &tenant, &scope, None, &page, &uri).await?;
+    // A cursor that is none of ours is refused here, before anything is kept.
+    let page = page.seek(&NEWEST)?;
+    let key = of_page(&uri).filter(|_| !state.has_written(&scope));
+    let fetch = {
+        let (state, tenant) = (Shared::clone(&state), tenant.clone());
+        move |scope: Scope| async move {
+            let page = state.store.plugins(&tenant, &scope, None, &page).await?;
+            Ok(Some(Answer::page(&page)?))
+        }
+    };
+    let lists = &state.caches.lists;
+    let served = lists.read((&tenant.id, &scope), key, fetch).await?;
+    let served = served.ok_or_else(|| missing("no such page"))?;
     served.private(&headers)
 }
 
+/// Kept by the layer around it, until a write forgets its tag.
 pub(crate) async fn of_team(
     State(state): State<Shared>,
     tenant: CurrentTenant,
     Extension(scope): Extension<Scope>,
     Id(team): Id,
     page: PageRequest,
-    uri: Uri,
-    headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let served = newest(&state, &tenant, &scope, Some(team), &page, &uri).await?;
-    served.private(&headers)
+    let page = page.seek(&NEWEST)?;
+    let page = state.store.plugins(&tenant, &scope, Some(team), &page);
+    let answer = Answer::page(&page.await?)?;
+    Ok(([(SURROGATE_KEY, PLUGINS)], answer.whole()?).into_response())
 }
 
-async fn newest(
-    state: &Shared,
-    tenant: &CurrentTenant,
-    scope: &Scope,
-    team: Option<i64>,
-    page: &PageRequest,
-    uri: &Uri,
-) -> Result<Served, Refused> {
-    // A cursor that is none of ours is refused here, before anything is kept.
-    let page = page.seek(&NEWEST)?;
-    let key = of_page(uri).filter(|_| !state.has_written(scope));
-    let fetch = {
-        let (state, tenant) = (Shared::clone(state), tenant.clone());
-        move |scope: Scope| async move {
-            let page = state.store.plugins(&tenant, &scope, team, &page).await?;
-            Ok(Some(Answer::page(&page)?))
-        }
-    };
-    let (shelf, team) = match team {
-        None => (&state.caches.lists, 0),
-        Some(team) => (&state.caches.of_teams, team),
-    };
-    let key = key.map(|page| (team, page));
-    let served = shelf.read((&tenant.id, scope), key, fetch).await?;
-    served.ok_or_else(|| missing("no such page"))
+/// Has the cache ask the handler, for who must see what they wrote.
+pub(crate) fn past_the_cache(state: &Shared, mut req: Request) -> Request {
+    let scope = req.extensions().get::<Scope>();
+    if scope.is_some_and(|scope| state.has_written(scope)) {
+        let anew = HeaderValue::from_static("no-cache");
+        req.headers_mut().insert(CACHE_CONTROL, anew);
+    }
+    req
+}
+
+/// What may stand for an answer of [`list`]: what is in memory.
+pub(crate) fn stand_in(state: &Shared, req: &Request) -> Option<Response> {
+    if req.uri().path() != PATH {
+        return None;
+    }
+    let tenant = req.extensions().get::<TenantId>()?;
+    let hit = state.caches.lists.peek(tenant, &of_page(req.uri())?)?;
+    Served::stand_in(&hit, req.headers())
 }
 
 pub(crate) async fn item(

@@ -135,3 +135,34 @@ fn what_a_client_makes_up_is_not_kept() {
     }
     assert_eq!(metric(&server, "cache_entries"), before);
 }
+
+/// Two routes keep whole responses, each encoding by itself.
+#[test]
+fn what_goes_over_the_wire_is_kept_as_it_is() {
+    let server = Server::in_memory();
+    for (path, kept_by) in [
+        ("/api/v1/marketplace", "marketplace"),
+        ("/api/v1/teams/2/my-plugins", "of-teams"),
+    ] {
+        let ask = |headers: &str| ask(&server, "GET", "acme", path, headers, "");
+        let did = |answer: &Answer| answer.header("cache-status").unwrap().to_owned();
+        for (accept, encoding) in [("", None), ("accept-encoding: gzip\r\n", Some("gzip"))] {
+            let [first, second] = [(); 2].map(|()| ask(accept));
+            assert!(did(&first).contains("stored"), "{}", did(&first));
+            let hit = did(&second);
+            assert!(hit.starts_with(&format!("{kept_by}; hit")), "{hit}");
+            assert_eq!(second.header("content-encoding"), encoding);
+            assert_eq!(second.body, first.body);
+            assert_eq!(second.header("surrogate-key"), None);
+            let known = format!(
+                "{accept}if-none-match: {}\r\n",
+                first.header("etag").unwrap()
+            );
+            let known = ask(&known);
+            assert_eq!((known.status, &*known.body), (304, ""));
+        }
+        // Whoever is signed in sees the same.
+        let signed_in = ask("cookie: theme=dark\r\n");
+        assert!(did(&signed_in).contains("; hit"), "{}", did(&signed_in));
+    }
+}

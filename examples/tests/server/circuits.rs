@@ -22,7 +22,8 @@ const IN_A_ROW: usize = 5;
 const SLOW: Duration = Duration::from_millis(260);
 /// With a parameter that is not known, so that no cache answers.
 const LIST: &str = "/api/v1/plugins?limit=5&uncached";
-pub(crate) const MARKET: &str = "/api/v1/marketplace";
+/// What is in memory.
+pub(crate) const KEPT: &str = "/api/v1/plugins";
 pub(crate) const TOKEN: &str = "a-long-secret";
 
 pub(crate) fn admin(server: &Server, method: &str, path: &str, body: &str) -> Answer {
@@ -120,13 +121,13 @@ fn list(server: &Server, tenant: &str) -> Answer {
     get(server, tenant, LIST)
 }
 
-/// The marketplace as it was, marked, though nobody reads it now.
+/// A list as it was, marked, though nobody reads it now.
 async fn stands_in(server: &Server, before: &Answer) -> Duration {
     let mut took = Duration::ZERO;
     // Not the one that is let through to find out.
     until("a stand-in", || {
         let start = Instant::now();
-        let answer = get(server, "globex", MARKET);
+        let answer = get(server, "acme", KEPT);
         took = start.elapsed();
         let is_marked = answer.header("x-degraded") == Some("circuit-open");
         assert!(!is_marked || answer.status == 200 && answer.body == before.body);
@@ -185,7 +186,7 @@ async fn setting() -> (Postgres, Proxy, Arc<Server>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_circuits_open_answer_what_can_be_answered_and_close_by_themselves() {
     let (_postgres, proxy, server) = setting().await;
-    let before = get(&server, "acme", MARKET);
+    let before = get(&server, "acme", KEPT);
     assert_eq!((before.status, before.header("x-degraded")), (200, None));
 
     proxy.delay(SLOW);
@@ -197,7 +198,7 @@ async fn the_circuits_open_answer_what_can_be_answered_and_close_by_themselves()
     assert_eq!(state(&server, "database.write"), "closed", "nobody wrote");
     proxy.heal().await;
     let slow_back = closes_by_itself(&server).await;
-    assert_eq!(get(&server, "globex", MARKET).header("x-degraded"), None);
+    assert_eq!(get(&server, "acme", KEPT).header("x-degraded"), None);
 
     proxy.refuse().await;
     proxy.reset().await;

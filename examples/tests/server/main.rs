@@ -15,6 +15,7 @@ mod client;
 mod database;
 mod embedded;
 mod hostile;
+mod killed;
 mod load;
 mod marketplace;
 mod operators;

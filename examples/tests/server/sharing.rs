@@ -55,7 +55,7 @@ fn rename(server: &Server, name: &str) {
     assert_eq!(put.status, 200, "{}", put.body);
 }
 
-fn shows(server: &Server, path: &str, name: &str) -> bool {
+pub(crate) fn shows(server: &Server, path: &str, name: &str) -> bool {
     let answer = get(server, "acme", path);
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.body.contains(&format!("\"{name}\""))

@@ -32,11 +32,10 @@ impl Hub {
     /// Has this instance forget what writers note in `outbox`, and Redis, where there is one,
     /// with all who share it. From now on `invalidate_in` of the caches writes there.
     ///
-    /// The relay looks often; what it needs for that is a client, or what derefs to one, which
-    /// `client` yields for each look and which is dropped after it: a pooled connection to the
-    /// primary. A look is one statement, or two where there is something to tell, and prepares
-    /// nothing, so it works through a pooler in transaction mode. One that takes more than 5 s
-    /// is dropped.
+    /// The relay looks often; what it needs for that is a connection to the primary: `client`
+    /// yields a client, or what derefs to one, which is kept until a look fails or takes more
+    /// than 5 s. A look is one statement, or two where there is something to tell, and prepares
+    /// nothing, so it works through a pooler in transaction mode.
     ///
     /// It ends with the handle, or soon after the hub.
     ///
@@ -72,6 +71,11 @@ pub struct Relay {
 }
 
 impl Relay {
+    /// Ends it, and gives its connection back.
+    pub fn stop(&self) {
+        self.task.abort();
+    }
+
     /// Why the last round failed, if it did.
     #[must_use]
     pub fn last_error(&self) -> Option<String> {
@@ -81,7 +85,7 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        self.task.abort();
+        self.stop();
     }
 }
 
@@ -186,6 +190,7 @@ where
     A: Future<Output = Result<C, BoxError>> + Send,
     C: Deref<Target = Client> + Send + Sync,
 {
+    let mut kept: Option<C> = None;
     let mut pace = Pace::new(rounds.outbox.every, Instant::now());
     loop {
         wait(&rounds.desk, &mut pace).await;
@@ -193,8 +198,13 @@ where
         // Before the look: what is noted while it is under way hastens the next.
         pace.looked(Instant::now());
         let round = timeout(rounds.outbox.round(), async {
-            let client = client().await?;
-            Ok::<_, BoxError>(rounds.go(&hub, &client, &counts).await?)
+            let lent = match kept.take().filter(|client| !client.is_closed()) {
+                Some(client) => client,
+                None => client().await?,
+            };
+            let more = rounds.go(&hub, &lent, &counts).await?;
+            kept = Some(lent);
+            Ok::<_, BoxError>(more)
         });
         // Cancel safety: that of a round.
         let ended = round.await.unwrap_or_else(|late| Err(late.into()));

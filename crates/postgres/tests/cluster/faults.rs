@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use towerblock_core::Reason;
-use towerblock_postgres::{Cluster, Error, Replicas, Settings};
+use towerblock_postgres::{Cluster, Error, Replicas, Settings, Transaction};
 use towerblock_testkit::Postgres;
 
 use crate::{PATIENCE, budget, cluster, cluster_with, number, schema, set_up, until};
@@ -141,6 +141,29 @@ async fn a_write_that_may_be_done_twice_is_refused_once_its_server_is_seen_to_ha
     // Its deadline is in five.
     assert!(start.elapsed() < Duration::from_secs(2), "{error}");
     postgres.primary().resume().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_is_given_up_before_its_commit_once_its_server_is_seen_to_hang() {
+    let postgres = Postgres::builder().start().await.unwrap();
+    set_up(&postgres, 1).await;
+    let cluster = cluster(&postgres, 4);
+    let before = reads(&cluster).await.unwrap();
+    let (start, binding) = (Instant::now(), schema(1));
+    let work = async |transaction: &Transaction<'_>| {
+        transaction.execute(ADD, &[]).await?;
+        postgres.primary().pause().await.unwrap();
+        transaction.execute(ADD, &[]).await
+    };
+    let error = cluster.write(&binding).transaction("add", work).await;
+    let error = error.unwrap_err();
+    assert!(error.rejected().unwrap().retry_after().is_some(), "{error}");
+    assert!(!error.is_commit_unknown());
+    // Its deadline is in five.
+    assert!(start.elapsed() < Duration::from_secs(2), "{error}");
+    postgres.primary().resume().await.unwrap();
+    until(PATIENCE, async || reads(&cluster).await.is_ok()).await;
+    assert_eq!(reads(&cluster).await.unwrap(), before);
 }
 
 #[tokio::test]
