@@ -1,5 +1,6 @@
 //! Two instances behind nginx, replaced one after the other.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -32,9 +33,8 @@ async fn a_rolling_restart_behind_nginx_fails_no_request() {
     let mut sent = 0;
     while !restarting.is_finished() || sent < 500 {
         sleep_until(start + Duration::from_millis(4) * sent).await;
-        let path = if sent % 5 == 0 { "/slow/300" } else { "/" };
-        let address = nginx.addr();
-        requests.spawn(async move { Client::connect(address).await?.get(path).await });
+        let milliseconds = if sent % 5 == 0 { 300 } else { 0 };
+        requests.spawn(post(nginx.addr(), milliseconds));
         sent += 1;
     }
     let _second = restarting.await.unwrap();
@@ -42,4 +42,14 @@ async fn a_rolling_restart_behind_nginx_fails_no_request() {
         let answer = answer.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
+}
+
+/// Once nginx has sent it, it does not ask another server.
+async fn post(nginx: SocketAddr, milliseconds: u64) -> std::io::Result<String> {
+    let mut client = Client::connect(nginx).await?;
+    let head = format!("POST /slow/{milliseconds} HTTP/1.1\r\nhost: test\r\n");
+    client
+        .send(&format!("{head}content-length: 0\r\n\r\n"))
+        .await;
+    client.answer().await
 }

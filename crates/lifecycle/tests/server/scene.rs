@@ -70,7 +70,7 @@ fn routes(lifecycle: &Lifecycle) -> Router {
     let health = Health::start(lifecycle, []);
     Router::new()
         .route("/", get(|| async { "hello" }))
-        .route("/slow/{ms}", get(slow))
+        .route("/slow/{ms}", get(slow).post(slow))
         .route("/big", get(big))
         .route("/read", get(read).post(read))
         .route("/events/{manners}", get(events))
