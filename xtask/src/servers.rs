@@ -28,6 +28,11 @@ const SERVERS: &[Server] = &[
         debian: "pgbouncer",
         homebrew: "pgbouncer",
     },
+    Server {
+        binaries: &["nginx"],
+        debian: "nginx",
+        homebrew: "nginx",
+    },
 ];
 
 /// Installs the packages named as arguments.
@@ -170,15 +175,18 @@ mod tests {
                 .map(|server| server.debian)
                 .collect()
         };
-        assert_eq!(absent(), ["postgresql", "redis-server", "pgbouncer"]);
+        assert_eq!(
+            absent(),
+            ["postgresql", "redis-server", "pgbouncer", "nginx"]
+        );
 
         fs::write(folders[0].join("initdb"), "").unwrap();
         fs::write(folders[1].join("postgres"), "").unwrap();
         fs::write(folders[1].join("redis-server"), "").unwrap();
-        assert_eq!(absent(), ["postgresql", "pgbouncer"]);
+        assert_eq!(absent(), ["postgresql", "pgbouncer", "nginx"]);
 
         fs::write(folders[1].join("initdb"), "").unwrap();
-        assert_eq!(absent(), ["pgbouncer"]);
+        assert_eq!(absent(), ["pgbouncer", "nginx"]);
 
         let mut found = versions(&root, "1");
         found.sort();
@@ -190,7 +198,7 @@ mod tests {
     fn the_advice_is_one_line_that_names_every_package() {
         let advice = advice(&missing(&[]));
         let line = advice.lines().find(|line| line.starts_with("  ")).unwrap();
-        for package in ["postgresql", "redis", "pgbouncer"] {
+        for package in ["postgresql", "redis", "pgbouncer", "nginx"] {
             assert!(line.contains(package), "{line}");
         }
     }

@@ -45,6 +45,7 @@
 mod account;
 mod error;
 pub mod laws;
+mod nginx;
 mod pgbouncer;
 mod polls;
 mod port;
@@ -58,6 +59,7 @@ mod tls;
 
 pub use self::{
     error::Error,
+    nginx::Nginx,
     pgbouncer::{PgBouncer, PgBouncerBuilder, PoolMode},
     polls::{at_every_poll, poll_times},
     postgres::{Postgres, PostgresBuilder, Server},

@@ -23,6 +23,10 @@ pub(crate) const PGBOUNCER: Program = Program {
     name: "pgbouncer",
     package: "pgbouncer",
 };
+pub(crate) const NGINX: Program = Program {
+    name: "nginx",
+    package: "nginx",
+};
 
 impl Program {
     /// Its path, by the name it was found under, which some programs go by.

@@ -14,6 +14,7 @@
 //! | share something scarce among tenants | `fair` |
 //! | share connections so that no tenant takes all | `pool` |
 //! | bound the work in flight, and refuse who holds most of it | `shed` |
+//! | start, drain and stop in order, and say how it is meanwhile | `lifecycle` |
 //! | count what happens, and to which tenant | `metrics` |
 //! | show a long list by pages | `page` |
 //! | read and write PostgreSQL in a tenant's name | `postgres` |
@@ -32,6 +33,8 @@ pub use towerblock_cache as cache;
 pub use towerblock_core as core;
 #[cfg(feature = "fair")]
 pub use towerblock_fair as fair;
+#[cfg(feature = "lifecycle")]
+pub use towerblock_lifecycle as lifecycle;
 #[cfg(feature = "metrics")]
 pub use towerblock_metrics as metrics;
 #[cfg(feature = "page")]
@@ -67,6 +70,9 @@ pub mod docs {
     pub mod http_cache {}
     #[doc = include_str!("../docs/metrics.md")]
     pub mod metrics {}
+
+    #[doc = include_str!("../docs/lifecycle.md")]
+    pub mod lifecycle {}
 
     #[doc = include_str!("../docs/ordering.md")]
     pub mod ordering {}
