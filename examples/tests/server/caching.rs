@@ -124,6 +124,8 @@ fn what_a_client_makes_up_is_not_kept() {
             (format!("?limit={}", 101 + n), 400),
             (format!("?cursor=forged{n}"), 400),
         ] {
+            let path = format!("/api/v1/teams/2/my-plugins{made_up}");
+            get(&server, "acme", &path);
             let path = format!("/api/v1/plugins{made_up}");
             let got = get(&server, "acme", &path).status;
             // Whether a limit is too large or is cut, it is kept at most in its plain form.
