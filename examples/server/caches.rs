@@ -20,6 +20,10 @@ use crate::store::StoreError;
 
 /// Of the keys in Redis that instances share.
 const NAMESPACE: &str = "marketplace";
+/// A standby that is more than a second behind is not read (`Replicas::max_lag`), and when it
+/// falls behind that is known within another.
+pub(crate) const LATE: Duration = Duration::from_secs(2);
+
 /// In a schema of its own: nobody but the server has to do with it.
 const OUTBOX: &str = "towerblock_outbox.stale";
 /// For the entries of all tenants.
@@ -155,7 +159,7 @@ impl Caches {
 
 /// Where PostgreSQL keeps what is to be forgotten.
 pub(crate) fn outbox() -> Result<Outbox, OutboxError> {
-    Outbox::table(OUTBOX)
+    Ok(Outbox::table(OUTBOX)?.replica_lag(LATE))
 }
 
 /// An answer holds rows and cursors: whoever has other data, or other secrets, must not find it.

@@ -66,9 +66,9 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
     // Nothing asks any more, so nothing has to wait for those that are idle. What was written
     // is forgotten before what keeps it ends.
     state.writes.shutdown(CLOSE_TIMEOUT).await;
+    state.relay.iter().for_each(Relay::stop);
     state.caches.shutdown(CLOSE_TIMEOUT).await;
     drop(tasks);
-    state.relay.iter().for_each(Relay::stop);
     let in_use = state.store.close(CLOSE_TIMEOUT).await;
     tracing::info!(in_use, "closed the connections to the database");
     Ok(())

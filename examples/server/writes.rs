@@ -9,12 +9,8 @@ use tokio::time::timeout;
 use towerblock_core::TenantId;
 use tracing::Instrument as _;
 
-use crate::caches::{Caches, Stale};
+use crate::caches::{Caches, LATE, Stale};
 use crate::store::StoreError;
-
-/// A standby that is more than a second behind is not read (`Replicas::max_lag`), and when it
-/// falls behind that is known within another.
-const LATE: Duration = Duration::from_secs(2);
 
 /// Runs each write to its end, in a task: a client that hangs up after the commit and before
 /// anything was forgotten would leave what is stale to all others.

@@ -121,19 +121,23 @@ impl Shared {
 
     /// Forgets it here, and then elsewhere, whoever waits for that.
     pub(crate) async fn forget(self: &Arc<Self>, forget: Forget) -> Invalidation {
+        match self.begin_to_forget(forget) {
+            Some(telling) => telling.reached().await,
+            None => Invalidation::Everywhere,
+        }
+    }
+
+    /// Forgets it here, and has others told, if there are any.
+    pub(crate) fn begin_to_forget(self: &Arc<Self>, forget: Forget) -> Option<Telling> {
         self.apply(&forget);
-        let Some(link) = self.remote.clone() else {
-            return Invalidation::Everywhere;
-        };
+        let link = self.remote.clone()?;
         let hub = Arc::clone(self);
-        self.tell(async move {
+        Some(self.tell(async move {
             let told = link.forget(&forget).await;
             // Once more: it may have been read there before it was forgotten.
             hub.apply(&forget);
             told
-        })
-        .reached()
-        .await
+        }))
     }
 
     /// Runs to its end whatever is told to others, also when the caller leaves.

@@ -37,11 +37,6 @@ impl Link {
     }
 
     #[cfg(feature = "postgres")]
-    pub(crate) fn hears(&self) -> bool {
-        match *self {}
-    }
-
-    #[cfg(feature = "postgres")]
     pub(crate) fn is_readable(&self) -> bool {
         match *self {}
     }

@@ -20,7 +20,9 @@ pub(super) const SHARED_TABLES: &str = "towerblock_shared";
 /// The schema of the tables that say who the tenants are.
 pub(super) const DIRECTORY: &str = "towerblock_directory";
 /// Whether a server has it all.
-pub(super) const IS_DONE: &str = "SELECT to_regclass('towerblock_outbox.stale') IS NOT NULL";
+pub(super) const IS_DONE: &str = "SELECT to_regclass('towerblock_market.packages') IS NOT NULL
+    AND to_regclass('towerblock_outbox.stale') IS NOT NULL";
+const HAS_DATA: &str = "SELECT to_regclass('towerblock_market.packages') IS NOT NULL";
 const MARKET: &str = "towerblock_market";
 
 /// Two instances that start at once take turns.
@@ -41,9 +43,13 @@ pub(super) async fn run(cluster: &Cluster) -> Result<(), BoxError> {
 async fn set_up(transaction: &Transaction<'_>) -> Result<(), BoxError> {
     let lock = format!("SELECT pg_advisory_xact_lock({LOCK})");
     transaction.batch_execute(&lock).await?;
-    if is_done(transaction).await? {
-        return Ok(());
+    if !has_data(transaction).await? {
+        data(transaction).await?;
     }
+    outbox(transaction).await
+}
+
+async fn data(transaction: &Transaction<'_>) -> Result<(), BoxError> {
     transaction.batch_execute(&role()).await?;
     let is_own = |tenant: &Tenant| tenant.placement.isolation == Isolation::Schema;
     let (own, sharing): (Vec<_>, Vec<_>) = demo::tenants().partition(is_own);
@@ -59,8 +65,7 @@ async fn set_up(transaction: &Transaction<'_>) -> Result<(), BoxError> {
     transaction.batch_execute(&indexes(SHARED_TABLES)).await?;
     // Last: COPY is not allowed into tables under row-level security.
     transaction.batch_execute(&policies(SHARED_TABLES)).await?;
-    market(transaction).await?;
-    outbox(transaction).await
+    market(transaction).await
 }
 
 /// Whoever writes notes what is stale then, and reads nothing.
@@ -73,8 +78,8 @@ async fn outbox(transaction: &Transaction<'_>) -> Result<(), BoxError> {
     Ok(transaction.batch_execute(&grant).await?)
 }
 
-async fn is_done(client: &impl GenericClient) -> Result<bool, Error> {
-    client.query_typed_one(IS_DONE, &[]).await?.try_get(0)
+async fn has_data(client: &impl GenericClient) -> Result<bool, Error> {
+    client.query_typed_one(HAS_DATA, &[]).await?.try_get(0)
 }
 
 /// Belongs to the whole server, so another database may have made it already.

@@ -28,13 +28,17 @@ pub(crate) fn tenants(state: &Shared) -> Router<Shared> {
             .layer(cache.clone())
             .layer(stack::compression())
     };
-    // Outside what is kept: who wrote a moment ago is answered by the database.
+    // Outside what is kept: who wrote a moment ago is answered by the database, and what a
+    // client makes up is not kept.
     let own_writes = Arc::clone(state);
-    let own_writes = MapRequestLayer::new(move |req| plugins::past_the_cache(&own_writes, req));
+    let own_writes = MapRequestLayer::new(move |req| plugins::own_writes(&own_writes, req));
     let of_team = ServiceBuilder::new()
         .layer(own_writes)
+        .map_request(plugins::made_up)
         .layer(kept(&state.caches.of_teams));
-    let packages = kept(&state.caches.marketplace);
+    let packages = ServiceBuilder::new()
+        .map_request(plugins::made_up)
+        .layer(kept(&state.caches.marketplace));
     Router::new()
         .route(plugins::PATH, get(plugins::list).post(plugins::create))
         .route(

@@ -60,11 +60,20 @@ pub(crate) async fn of_team(
 }
 
 /// Has the cache ask the handler, for who must see what they wrote.
-pub(crate) fn past_the_cache(state: &Shared, mut req: Request) -> Request {
+pub(crate) fn own_writes(state: &Shared, mut req: Request) -> Request {
     let scope = req.extensions().get::<Scope>();
     if scope.is_some_and(|scope| state.has_written(scope)) {
         let anew = HeaderValue::from_static("no-cache");
         req.headers_mut().insert(CACHE_CONTROL, anew);
+    }
+    req
+}
+
+/// Has the cache keep only what our own links ask for.
+pub(crate) fn made_up(mut req: Request) -> Request {
+    if of_page(req.uri()).is_none() {
+        let unkept = HeaderValue::from_static("no-store");
+        req.headers_mut().append(CACHE_CONTROL, unkept);
     }
     req
 }

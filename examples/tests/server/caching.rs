@@ -117,6 +117,9 @@ fn what_a_client_makes_up_is_not_kept() {
     get(&server, "acme", LIST);
     let before = metric(&server, "cache_entries");
     for n in 0..200 {
+        for path in ["/api/v1/teams/2/my-plugins", "/api/v1/marketplace"] {
+            assert_eq!(get(&server, "acme", &format!("{path}?x={n}")).status, 200);
+        }
         for (made_up, status) in [
             (format!("?x={n}"), 200),
             (format!("?limit=5&x={n}"), 200),

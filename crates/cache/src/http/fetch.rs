@@ -2,7 +2,7 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use tokio::sync::oneshot;
@@ -157,6 +157,10 @@ impl Route {
         let headers = response.headers_mut();
         headers.remove(&self.policy.tags_in);
         headers.append(CACHE_STATUS, status);
+        // What was not stored is not for others to keep either, whatever the policy lets them.
+        if self.policy.cache_control.is_some() && !headers.contains_key(CACHE_CONTROL) {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        }
         response.map(ProblemBody::new)
     }
 

@@ -7,6 +7,7 @@ use http::uri::Authority;
 use tower_layer::Layer;
 use towerblock_core::TenantId;
 
+use super::answer::Answer;
 use super::route::Route;
 use super::service::HttpCache;
 use super::status::Label;
@@ -14,6 +15,8 @@ use super::target::UriKey;
 use crate::calls::Owner;
 use crate::weight::Weigh;
 use crate::{HttpPolicy, Hub, InvalidCache, Invalidation};
+#[cfg(feature = "postgres")]
+use crate::{forget::Forget, store::Store};
 
 /// Answers requests with what was answered before: [`Hub::http_cache`] makes one for a route, or
 /// for several that have the same policy.
@@ -21,7 +24,8 @@ use crate::{HttpPolicy, Hub, InvalidCache, Invalidation};
 /// It stands inside of what says which tenant is asking and whether the user may, and outside of
 /// compression: what is stored is encoded, and served as it is. Clones, and all services it
 /// makes, share one cache. Its key is the path as the layer sees it: routers that are nested under
-/// different prefixes have a layer each.
+/// different prefixes have a layer each, and one that is nested under a prefix with parameters has
+/// none inside.
 ///
 /// ```
 /// use std::time::Duration;
@@ -80,7 +84,7 @@ impl Hub {
     ) -> Result<HttpCacheLayer, InvalidCache> {
         let scope = policy.shared.then(|| self.scope());
         let store = self.store(name, policy.lifetimes, scope.clone())?;
-        store.weigh(Weigh::new(super::answer::Answer::weight));
+        store.weigh(Weigh::new(Answer::weight));
         let label = Label::new(name);
         let route = Arc::new(Route {
             store,
@@ -97,10 +101,7 @@ impl HttpCacheLayer {
     /// at; where the policy is [`per_authority`](HttpPolicy::per_authority) the URI has an
     /// authority.
     pub async fn invalidate(&self, tenant: &TenantId, uri: &Uri) -> Invalidation {
-        let authority = uri.authority().map(Authority::as_str);
-        let authority = authority.filter(|_| self.route.policy.per_authority);
-        let authority = authority.unwrap_or_default().to_ascii_lowercase();
-        match UriKey::new(Cow::Owned(authority), uri) {
+        match self.key(uri) {
             Some(key) => self.route.store.invalidate(self.owner(tenant), &key).await,
             // Such a URI has no stored answers.
             None => Invalidation::Everywhere,
@@ -120,7 +121,26 @@ impl HttpCacheLayer {
         self.route.store.invalidate_all(self.owner(tenant)).await
     }
 
-    fn owner<'a>(&'a self, tenant: &'a TenantId) -> Owner<'a> {
+    fn key<'u>(&self, uri: &'u Uri) -> Option<UriKey<'u>> {
+        let authority = uri.authority().map(Authority::as_str);
+        let authority = authority.filter(|_| self.route.policy.per_authority);
+        let authority = authority.unwrap_or_default().to_ascii_lowercase();
+        UriKey::new(Cow::Owned(authority), uri)
+    }
+
+    /// What forgets the answers of a URI, if it may have any.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn forget_uri(&self, tenant: &TenantId, uri: &Uri) -> Option<Forget> {
+        let key = self.key(uri)?;
+        Some(self.route.store.key(self.owner(tenant), &key))
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn store(&self) -> &Store<Answer> {
+        &self.route.store
+    }
+
+    pub(crate) fn owner<'a>(&'a self, tenant: &'a TenantId) -> Owner<'a> {
         match &self.route.scope {
             Some(scope) => Owner::Scope(scope),
             None => Owner::Tenant(tenant),

@@ -101,10 +101,7 @@ where
             },
             Err(error) => Err(error),
         };
-        let failed = match &handed {
-            Ok(response) => response.status().is_server_error(),
-            Err(_) => true,
-        };
+        let failed = handed.as_ref().map_or(true, is_failure);
         // Nobody may wait for it.
         let _ = tell.send(handed);
         if failed {
@@ -113,6 +110,17 @@ where
             Ok(Loaded::absent())
         }
     })
+}
+
+/// Says nothing of what there is: what is known stays.
+fn is_failure<R>(response: &Response<R>) -> bool {
+    let status = response.status();
+    status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+        )
+        || response.extensions().get::<Degraded>().is_some()
 }
 
 fn loaded(answer: Answer) -> Loaded<Answer> {

@@ -13,6 +13,8 @@ pub(crate) struct Pace {
     every: Duration,
     gap: Duration,
     due: Instant,
+    /// It failed: more would not help.
+    rests: bool,
 }
 
 impl Pace {
@@ -21,6 +23,7 @@ impl Pace {
             every,
             gap: every,
             due: now,
+            rests: false,
         }
     }
 
@@ -30,6 +33,9 @@ impl Pace {
 
     /// Something was written.
     pub(crate) fn hasten(&mut self, now: Instant) {
+        if self.rests {
+            return;
+        }
         self.gap = SOON.min(self.every);
         self.due = self.due.min(now + self.gap);
     }
@@ -37,6 +43,15 @@ impl Pace {
     pub(crate) fn looked(&mut self, now: Instant) {
         self.due = now + self.gap;
         self.gap = (self.gap * 2).min(self.every);
+    }
+
+    /// Whether the last look worked.
+    pub(crate) fn went(&mut self, well: bool, now: Instant) {
+        self.rests = !well;
+        if self.rests {
+            self.gap = self.every;
+            self.due = now + self.every;
+        }
     }
 
     /// There was more than it took.
@@ -79,6 +94,21 @@ mod tests {
             let late = pace.due() - (start + commit);
             assert!(late <= commit.max(SOON).min(EVERY), "{commit:?}: {late:?}");
         }
+    }
+
+    #[test]
+    fn one_that_fails_is_not_hastened() {
+        let start = Instant::now();
+        let mut pace = Pace::new(EVERY, start);
+        pace.hasten(start);
+        pace.looked(start);
+        pace.went(false, start);
+        pace.hasten(start);
+        assert_eq!(pace.due(), start + EVERY);
+        pace.looked(start + EVERY);
+        pace.went(true, start + EVERY);
+        pace.hasten(start + EVERY);
+        assert_eq!(pace.due(), start + EVERY + SOON);
     }
 
     #[test]

@@ -208,6 +208,7 @@ where
         });
         // Cancel safety: that of a round.
         let ended = round.await.unwrap_or_else(|late| Err(late.into()));
+        pace.went(ended.is_ok(), Instant::now());
         if matches!(ended, Ok(true)) {
             pace.again(Instant::now());
         }

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -16,6 +17,9 @@ const MANY: i64 = 10_000;
 /// So many are told of in one round.
 const CLAIMED: i64 = 500;
 
+/// So many of them at once.
+const AT_ONCE: usize = 32;
+
 /// What the relay of one instance has seen.
 #[derive(Debug)]
 pub(crate) struct Rounds {
@@ -24,12 +28,15 @@ pub(crate) struct Rounds {
     seen: Option<Seen>,
     /// What could be seen a while ago, which has been there for long enough.
     old: Option<Seen>,
+    /// What is to be forgotten once more, and when.
+    later: VecDeque<(Instant, Forget)>,
 }
 
 /// What could be seen, and when that was.
 #[derive(Clone, Debug)]
 struct Seen {
     snapshot: String,
+    era: String,
     at: Instant,
 }
 
@@ -38,8 +45,7 @@ struct News {
     seen: Seen,
     went_back: bool,
     untold: bool,
-    /// The text of each, and whether Redis is told.
-    notes: Vec<(String, bool)>,
+    notes: Vec<String>,
 }
 
 impl Rounds {
@@ -49,6 +55,7 @@ impl Rounds {
             desk,
             seen: None,
             old: None,
+            later: VecDeque::new(),
         }
     }
 
@@ -63,35 +70,77 @@ impl Rounds {
         client: &Client,
         counts: &Counts,
     ) -> Result<bool, Error> {
+        // Half of the time that a round has, so that what was told can be written down.
+        let until = Instant::now() + self.outbox.round() / 2;
         let desk = Arc::clone(&self.desk);
         let statements = &desk.statements;
         let untold = match self.still_seen() {
             Some(seen) => {
                 let news = look(client, statements, &seen).await?;
                 counts.seen.add(news.notes.len());
-                forget(hub, &news);
+                self.forget(hub, &news);
                 self.seen = Some(news.seen);
+                if news.went_back {
+                    self.old = None;
+                    let _reached = hub.forget(Forget::All).await;
+                }
                 news.untold
             }
             None => {
                 let at = Instant::now();
-                let rows = client.query_typed(Statements::SNAPSHOT, &[]).await?;
+                let rows = client.query_typed(&statements.snapshot, &[]).await?;
                 let Some(row) = rows.first() else {
                     return Ok(false);
                 };
-                let snapshot = row.try_get(0)?;
-                self.seen = Some(Seen { snapshot, at });
+                let (snapshot, era) = (row.try_get(0)?, row.try_get(1)?);
+                self.seen = Some(Seen { snapshot, era, at });
                 // Nobody knows what was noted before.
                 hub.suspect(hub.clock.now());
                 true
             }
         };
+        self.forget_again(hub, until).await;
         let mut more = false;
         if untold && hub.remote.as_ref().is_some_and(|link| link.is_readable()) {
-            more = tell(hub, client, statements, counts).await?;
+            more = tell(hub, client, statements, until, counts).await?;
         }
         self.sweep(client, statements, hub.remote.is_none()).await?;
         Ok(more)
+    }
+
+    /// Forgets here what is new.
+    fn forget(&mut self, hub: &Shared, news: &News) {
+        // There is another history, or too much to go through.
+        if news.went_back || news.notes.len() > MANY as usize {
+            return hub.suspect(hub.clock.now());
+        }
+        for text in &news.notes {
+            // A later version of this crate may say more: then it is not known what.
+            let forget = Forget::decode(text).unwrap_or(Forget::All);
+            hub.apply(&forget);
+            if let Some(lag) = self.outbox.lag {
+                let due = Instant::now() + lag;
+                if self.later.len() >= MANY as usize {
+                    self.later.clear();
+                    self.later.push_back((due, Forget::All));
+                }
+                self.later.push_back((due, forget));
+            }
+        }
+    }
+
+    /// Forgets once more what may have been loaded from a replica that was behind.
+    async fn forget_again(&mut self, hub: &Arc<Shared>, until: Instant) {
+        while Instant::now() < until {
+            if !matches!(self.later.front(), Some((due, _)) if *due <= Instant::now()) {
+                return;
+            }
+            let Some((_, forget)) = self.later.pop_front() else {
+                return;
+            };
+            // Others do so themselves; in Redis the first is as good as all.
+            let _reached = hub.forget(forget).await;
+        }
     }
 
     /// What was seen last, if what came since is still there.
@@ -145,58 +194,51 @@ async fn look(client: &Client, statements: &Statements, seen: &Seen) -> Result<N
         notes: Vec::with_capacity(rows.len()),
     };
     for row in &rows {
-        news.seen = Seen {
-            snapshot: row.try_get(0)?,
-            at,
-        };
-        news.went_back = row.try_get(1)?;
-        news.untold = row.try_get(2)?;
+        let (snapshot, era) = (row.try_get(0)?, row.try_get(1)?);
+        news.seen = Seen { snapshot, era, at };
+        news.went_back = row.try_get(2)?;
+        news.untold = row.try_get(3)?;
         // One row says that there are none.
-        if let Some(text) = row.try_get::<_, Option<String>>(3)? {
-            news.notes.push((text, row.try_get(4)?));
-        }
+        news.notes.extend(row.try_get::<_, Option<String>>(4)?);
     }
+    news.went_back |= news.seen.era != seen.era;
     Ok(news)
 }
 
-/// Forgets here what is new.
-fn forget(hub: &Shared, news: &News) {
-    // The database was put back to what it was, or there is too much to go through.
-    if news.went_back || news.notes.len() > MANY as usize {
-        return hub.suspect(hub.clock.now());
-    }
-    let hears = hub.remote.as_ref().is_some_and(|link| link.hears());
-    for (text, told) in &news.notes {
-        // Whoever told Redis told all who hear.
-        if *told && hears {
-            continue;
-        }
-        match Forget::decode(text) {
-            Some(forget) => hub.apply(&forget),
-            // A later version of this crate may say more: then it is not known what.
-            None => hub.suspect(hub.clock.now()),
-        }
-    }
-}
-
-/// Tells Redis, and by it all who hear, of what nobody has yet. Whether there may be more.
+/// Tells Redis, and by it all who hear, of what nobody has yet, for so long. Whether there may be
+/// more.
 async fn tell(
     hub: &Arc<Shared>,
     client: &Client,
     statements: &Statements,
+    until: Instant,
     counts: &Counts,
 ) -> Result<bool, Error> {
     let claimed = client
         .query_typed(&statements.claim, &[(&CLAIMED, Type::INT8)])
         .await?;
     let mut told: Vec<i64> = Vec::with_capacity(claimed.len());
-    for row in &claimed {
-        let forget = Forget::decode(row.try_get(1)?).unwrap_or(Forget::All);
-        // The rest would wait for nothing, and can be claimed again in a second.
-        if hub.forget(forget).await != Invalidation::Everywhere {
+    let mut works = true;
+    for some in claimed.chunks(AT_ONCE) {
+        let mut telling = Vec::with_capacity(some.len());
+        for row in some {
+            let forget = Forget::decode(row.try_get(1)?).unwrap_or(Forget::All);
+            telling.push((row.try_get(0)?, hub.begin_to_forget(forget)));
+        }
+        for (id, telling) in telling {
+            let Some(telling) = telling else {
+                return Ok(false);
+            };
+            if telling.reached().await == Invalidation::Everywhere {
+                told.push(id);
+            } else {
+                works = false;
+            }
+        }
+        // The rest would wait for nothing, or for too long, and can be claimed in a second.
+        if !works || Instant::now() >= until {
             break;
         }
-        told.push(row.try_get(0)?);
     }
     if !told.is_empty() {
         client
@@ -204,5 +246,5 @@ async fn tell(
             .await?;
         counts.told.add(told.len());
     }
-    Ok(told.len() == CLAIMED as usize)
+    Ok(works && claimed.len() == CLAIMED as usize)
 }

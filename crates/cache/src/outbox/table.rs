@@ -8,13 +8,15 @@ use super::OutboxError;
 /// [`Hub::relay`](crate::Hub::relay) has the instances forget it once the transaction is
 /// committed, whoever has died meanwhile.
 ///
-/// Each service has its own. Who writes needs `INSERT` on it; the relay `SELECT`, `UPDATE` and
+/// Each service has its own, with the same settings in all its instances; either all of them
+/// share one Redis, or none has one. Who writes needs `INSERT` on it; the relay `SELECT`, `UPDATE` and
 /// `DELETE`.
 #[derive(Clone, Debug)]
 pub struct Outbox {
     pub(crate) name: String,
     pub(crate) every: Duration,
     keep: Duration,
+    pub(crate) lag: Option<Duration>,
 }
 
 impl Outbox {
@@ -35,13 +37,15 @@ impl Outbox {
                 name: format!(r#""{schema}"."{table}""#),
                 every: Duration::from_secs(1),
                 keep: Duration::from_secs(30),
+                lag: None,
             }),
             _ => Err(OutboxError::Name(name.to_owned())),
         }
     }
 
     /// How often each instance looks for what others have noted; what it has noted itself it
-    /// looks for within milliseconds. At least 10 ms. Default: 1 s.
+    /// looks for within milliseconds. At least 10 ms; less than `Remote::quarantine`. Default:
+    /// 1 s.
     #[must_use]
     pub fn every(mut self, period: Duration) -> Self {
         self.every = period.max(Duration::from_millis(10));
@@ -54,6 +58,14 @@ impl Outbox {
     #[must_use]
     pub const fn keep(mut self, period: Duration) -> Self {
         self.keep = period;
+        self
+    }
+
+    /// Loads read replicas that are up to so far behind: what is noted is forgotten a second
+    /// time after that, with what was loaded meanwhile. Less than `keep`. Default: it is not.
+    #[must_use]
+    pub const fn replica_lag(mut self, lag: Duration) -> Self {
+        self.lag = Some(lag);
         self
     }
 
@@ -96,11 +108,18 @@ impl Outbox {
     }
 }
 
+/// A server that was promoted, or restored to an earlier time, gives out the same numbers again.
+const ERA: &str = "(SELECT system_identifier::text FROM pg_control_system()) || CASE
+    WHEN pg_is_in_recovery() THEN (SELECT '/' || timeline_id FROM pg_control_checkpoint())
+    ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END";
+
 /// What is said to the database.
 #[derive(Debug)]
 pub(crate) struct Statements {
     /// `$1` the text of what is to be forgotten.
     pub(crate) note: String,
+    /// What can be seen now, and the history that it belongs to.
+    pub(crate) snapshot: String,
     /// Whatever became visible since the snapshot `$1`, at most `$2` rows: a transaction that
     /// began earlier and is committed later is not missed.
     pub(crate) look: String,
@@ -113,19 +132,17 @@ pub(crate) struct Statements {
 }
 
 impl Statements {
-    /// What can be seen now.
-    pub(crate) const SNAPSHOT: &str = "SELECT pg_current_snapshot()::text";
-
     pub(crate) fn of(outbox: &Outbox) -> Self {
         let table = &outbox.name;
         Self {
+            snapshot: format!("SELECT pg_current_snapshot()::text, {ERA}"),
             note: format!("INSERT INTO {table} (forget) VALUES ($1)"),
             look: format!(
-                "SELECT s.now::text, pg_snapshot_xmax(s.now) < pg_snapshot_xmax(s.seen),
-                    EXISTS (SELECT FROM {table} WHERE NOT told), o.forget, o.told
+                "SELECT s.now::text, {ERA}, pg_snapshot_xmax(s.now) < pg_snapshot_xmax(s.seen),
+                    EXISTS (SELECT FROM {table} WHERE NOT told), o.forget
                 FROM (SELECT pg_current_snapshot() AS now, $1::text::pg_snapshot AS seen) s
                 LEFT JOIN LATERAL (
-                    SELECT forget, told FROM {table}
+                    SELECT forget FROM {table}
                     WHERE xid >= pg_snapshot_xmin(s.seen) AND NOT pg_visible_in_snapshot(xid, s.seen)
                     LIMIT $2
                 ) o ON true"

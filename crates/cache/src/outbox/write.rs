@@ -1,10 +1,14 @@
 use std::borrow::Borrow;
 
+#[cfg(feature = "http")]
+use http::Uri;
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::Type;
 use towerblock_core::TenantId;
 
 use super::OutboxError;
+#[cfg(feature = "http")]
+use crate::HttpCacheLayer;
 use crate::calls::Owner;
 use crate::forget::Forget;
 use crate::shared::Shared;
@@ -115,6 +119,61 @@ impl<K: Key, V: Cacheable> SharedCache<K, V> {
     ) -> Result<(), OutboxError> {
         let forget = self.store.all(Owner::Scope(&self.scope));
         self.store.hub.note(transaction, &forget).await
+    }
+}
+
+/// As those of [`Cache`].
+#[cfg(feature = "http")]
+impl HttpCacheLayer {
+    /// Notes in the caller's transaction that the answers of a URI are to be forgotten, as
+    /// [`invalidate`](Self::invalidate) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::invalidate_in`].
+    pub async fn invalidate_in(
+        &self,
+        transaction: &impl GenericClient,
+        tenant: &TenantId,
+        uri: &Uri,
+    ) -> Result<(), OutboxError> {
+        match self.forget_uri(tenant, uri) {
+            Some(forget) => self.store().hub.note(transaction, &forget).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Notes that the answers with this tag are to be forgotten, as
+    /// [`invalidate_tag`](Self::invalidate_tag) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::invalidate_in`].
+    pub async fn invalidate_tag_in(
+        &self,
+        transaction: &impl GenericClient,
+        tenant: &TenantId,
+        tag: &str,
+    ) -> Result<(), OutboxError> {
+        let store = self.store();
+        let forget = store.tag(self.owner(tenant), tag);
+        store.hub.note(transaction, &forget).await
+    }
+
+    /// Notes that all answers are to be forgotten, as [`invalidate_all`](Self::invalidate_all)
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::invalidate_in`].
+    pub async fn invalidate_all_in(
+        &self,
+        transaction: &impl GenericClient,
+        tenant: &TenantId,
+    ) -> Result<(), OutboxError> {
+        let store = self.store();
+        let forget = store.all(self.owner(tenant));
+        store.hub.note(transaction, &forget).await
     }
 }
 

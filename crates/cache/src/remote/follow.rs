@@ -142,6 +142,8 @@ impl State {
         self.reads = link.open();
         if self.reads {
             self.away_since = None;
+            #[cfg(feature = "postgres")]
+            hub.desk.get().inspect(|desk| desk.noted.notify_one());
         }
     }
 

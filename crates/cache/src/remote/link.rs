@@ -193,12 +193,6 @@ impl Link {
         true
     }
 
-    /// Whether the others are heard.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn hears(&self) -> bool {
-        self.level.redis().watch().borrow().subscribed
-    }
-
     pub(crate) fn is_readable(&self) -> bool {
         self.reads.load(Ordering::Acquire)
     }

@@ -70,6 +70,27 @@ async fn stale_if_the_route_fails_and_the_error_if_there_is_nothing() {
     assert_eq!((app.get("/a").await.text(), app.asked()), ("answer 5", 2));
 }
 
+/// A route that is asked too much has not lost what it had.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_does_not_throw_away_what_may_be_served_stale() {
+    for refusal in [429, 408] {
+        let window = lifetimes()
+            .stale_while_revalidate(TTL)
+            .stale_if_error(2 * TTL);
+        let (status, route) = switched(&[]);
+        let app = App::new(HttpPolicy::new(window), route);
+        app.get("/a").await;
+        status.store(refusal, Ordering::SeqCst);
+        pass(TTL + Duration::from_secs(1)).await;
+        for wait in [Duration::ZERO, Duration::from_secs(1), TTL] {
+            pass(wait).await;
+            let stale = app.get("/a").await;
+            assert_eq!((stale.status.as_u16(), stale.text()), (200, "answer 1"));
+        }
+        assert!(app.asked() > 1);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_must_be_revalidated_is_never_served_stale() {
     for directive in ["must-revalidate", "proxy-revalidate", "s-maxage=5"] {
