@@ -31,11 +31,11 @@ async fn main() -> Result<(), BoxError> {
     let start = Instant::now();
     tokio::spawn(tell(lifecycle.clone(), start));
     lifecycle.on_close("the pool", PATIENCE, || async {
-        println!("the pool closes")
+        println!("the pool closes");
     });
     lifecycle.on_close("a hook that hangs", PATIENCE, pending::<()>);
     lifecycle.on_close("metrics", PATIENCE, || async {
-        println!("metrics are flushed")
+        println!("metrics are flushed");
     });
 
     let health = Health::start(
