@@ -116,6 +116,8 @@ impl<'a> Trip<'a> {
             }
             Ok(_) | Err(_) => {
                 shared.counters.failed();
+                // Also if the share refuses: whoever comes next does not wait for this again.
+                shared.debts.close();
                 drop(self);
                 shared.share_and_owe(ask)
             }

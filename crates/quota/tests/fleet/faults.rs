@@ -55,9 +55,10 @@ async fn limits_go_on_as_shares_and_no_second_burst_follows() {
             assert_eq!(first.source(), Source::Share, "{fault}");
             assert!(since.elapsed() < Duration::from_millis(250), "{fault}");
             shares += u64::from(first.is_admitted());
-            // From here on none waits.
+            // From here on none waits, whether it is admitted or not.
             let since = Instant::now();
             shares += admitted(limiter, &plan, 100).await;
+            assert_eq!(admitted(limiter, &plan, 100).await, 0, "{fault}");
             assert!(since.elapsed() < Duration::from_millis(100), "{fault}");
         }
         // The one knew of 75 left, the other of 50, and each has a half of that.
