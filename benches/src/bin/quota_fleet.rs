@@ -18,7 +18,7 @@ use towerblock_redis::{Redis, Settings};
 use towerblock_testkit as testkit;
 
 const TIME: Duration = Duration::from_secs(3);
-const TENANTS: usize = 1_000;
+const TENANTS: usize = 100;
 
 fn main() -> Result<(), BoxError> {
     let runtime = Builder::new_multi_thread()

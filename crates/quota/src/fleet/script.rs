@@ -95,7 +95,7 @@ pub(crate) async fn beat(
     Ok(count.unwrap_or(1))
 }
 
-pub(super) async fn run(
+pub(crate) async fn run(
     redis: &Redis,
     script: &Script,
     parts: u64,
@@ -108,7 +108,7 @@ pub(super) async fn run(
     redis.run(script, &keys, &args).await
 }
 
-pub(super) fn read(reply: Reply, levels: usize) -> Vec<Told> {
+pub(crate) fn read(reply: Reply, levels: usize) -> Vec<Told> {
     let numbers: Vec<_> = reply.into_array().iter().map(number).collect();
     let told = numbers.chunks_exact(4).take(levels);
     told.map(|level| match *level {

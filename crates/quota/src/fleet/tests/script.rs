@@ -8,14 +8,14 @@ use proptest::prelude::{Strategy, any, prop};
 use proptest::test_runner::{Config, TestRunner};
 use towerblock_redis::{Call, Redis, Script, Settings};
 
-use super::script::{Told, Want, read, run};
+use crate::fleet::script::{Told, Want, read, run};
 use crate::policy::Name;
 use crate::state::{Judged, State};
 use crate::{Rate, RatePolicy};
 
 /// The same script, told the time by the test.
 static TOLD: LazyLock<Script> = LazyLock::new(|| {
-    let text = include_str!("decide.lua");
+    let text = include_str!("../decide.lua");
     let told = "redis.call('MGET', 'secs', 'micros')";
     assert!(text.contains("redis.call('TIME')"));
     Script::write(text.replace("redis.call('TIME')", told).leak())
@@ -231,7 +231,7 @@ fn the_script_decides_as_the_rates_do() {
         (server, redis)
     });
     let config = Config {
-        cases: 300,
+        cases: 200,
         failure_persistence: None,
         ..Config::default()
     };
