@@ -68,9 +68,11 @@ impl FleetLimiter {
         Self { inner }
     }
 
-    /// Charges all policies of the plan, or, if one of them refuses, none. It waits for Redis no longer
-    /// than the [timeout](towerblock_redis::Settings::timeout) of that, and not at all
-    /// while it is away. An error of Redis is no refusal: then this instance's share decides.
+    /// Charges all policies of the plan, or, if one of them refuses, none.
+    ///
+    /// It waits for Redis no longer than the [timeout](towerblock_redis::Settings::timeout) of that,
+    /// up to 50 ms more while others fetch leases, and not at all while Redis is away. An error of
+    /// Redis is no refusal: then this instance's share decides.
     ///
     /// Cancel safety: what was charged in Redis when it is dropped stays charged.
     pub async fn decide(&self, ask: Ask) -> Decision {
