@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use towerblock_core::TenantId;
 
 use crate::Plan;
+use crate::fleet::Named;
 use crate::policy::Scope;
 
 /// Who asks, under which plan, and for how much.
@@ -17,12 +18,15 @@ pub struct Ask {
     route: Option<u64>,
     pub(crate) cost: u64,
     pub(crate) verified: bool,
+    pub(crate) named: Named,
 }
 
 impl Ask {
     /// A tenant whom a layer further out has found to exist.
     pub fn new(plan: Arc<Plan>, tenant: &TenantId) -> Self {
-        Self::of(Some(plan), brought(tenant), true)
+        let mut ask = Self::of(Some(plan), brought(tenant), true);
+        ask.named = Named::of(tenant);
+        ask
     }
 
     /// Whoever is behind this: an address, the text of a header. Those who make up many of
@@ -38,13 +42,15 @@ impl Ask {
 
     /// The user of the tenant, for [`Scope::User`]. Default: none.
     pub fn user(mut self, user: impl Hash) -> Self {
-        self.user = keyed().hash_one(user);
+        self.user = keyed().hash_one(&user);
+        self.named.user(user);
         self
     }
 
     /// The class of routes, for [`Scope::Route`]. Default: none.
     pub fn route(mut self, class: &str) -> Self {
         self.route = Some(keyed().hash_one(class));
+        self.named.route(class);
         self
     }
 
@@ -74,6 +80,7 @@ impl Ask {
             route: None,
             cost: 1,
             verified,
+            named: Named::nobody(),
         }
     }
 }

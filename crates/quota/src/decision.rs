@@ -20,6 +20,24 @@ pub struct Decision {
     pub(crate) refused_by: Places,
     pub(crate) shadowed_by: Places,
     pub(crate) crowded: bool,
+    pub(crate) source: Source,
+}
+
+/// What was asked, to decide.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Source {
+    /// This process, which limits for itself.
+    #[default]
+    Here,
+    /// Redis.
+    Redis,
+    /// What Redis had been charged for in advance.
+    Lease,
+    /// A refusal of Redis's that still holds, or a cost that is more than the limit.
+    Remembered,
+    /// This instance's part of the rates, because Redis did not answer.
+    Share,
 }
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -59,6 +77,7 @@ impl Decision {
             refused_by: Places(0),
             shadowed_by: Places(0),
             crowded: false,
+            source: Source::Here,
         }
     }
 
@@ -76,14 +95,19 @@ impl Decision {
     pub(crate) fn of(levels: &[Level<'_>]) -> Self {
         let mut decision = Self::exempt();
         for level in levels {
-            decision.crowded |= level.slot.is_none();
-            if level.passes() {
-                decision.pass(level);
-            } else {
-                decision.refuse(level);
-            }
+            decision.add(level);
         }
         decision
+    }
+
+    #[inline]
+    pub(crate) fn add(&mut self, level: &Level<'_>) {
+        self.crowded |= level.slot.is_none();
+        if level.passes() {
+            self.pass(level);
+        } else {
+            self.refuse(level);
+        }
     }
 
     fn pass(&mut self, level: &Level<'_>) {
@@ -133,6 +157,12 @@ impl Decision {
             }
             Verdict::Never => Some(Rejected::new("quota", Reason::CostAboveBurst)),
         }
+    }
+
+    /// What was asked, to decide.
+    #[must_use]
+    pub const fn source(&self) -> Source {
+        self.source
     }
 
     /// The plan; none for those that are exempt.

@@ -78,6 +78,14 @@ impl Gcra {
         state.shape = self.shape;
     }
 
+    pub(crate) fn note(&self, state: &mut State, now: u64, used: u64) {
+        let debt = used.saturating_mul(self.interval).min(self.tolerance);
+        let at_least = self.shape.ticks(now).saturating_add(debt);
+        let full = self.full_at(state, now).max(at_least);
+        self.charge(state, now, 0);
+        state.mark = full;
+    }
+
     /// When all is back. Under another rate than the one it was used by, what is kept is how
     /// many units were used, not how long they take: a better plan gives no burst for nothing.
     fn full_at(&self, state: &State, now: u64) -> u64 {
@@ -97,5 +105,25 @@ impl Gcra {
         let debt = (u128::from(used) * u128::from(self.interval)).div_ceil(u128::from(each));
         let debt = u64::try_from(debt).map_or(LONGEST, |debt| debt.min(LONGEST));
         self.shape.ticks(now).saturating_add(debt)
+    }
+}
+
+#[cfg(feature = "redis")]
+impl Gcra {
+    pub(crate) const fn wire(&self) -> crate::rate::Wire {
+        crate::rate::Wire {
+            kind: match self.shape {
+                Shape::COARSE => 1,
+                _ => 0,
+            },
+            each: self.interval,
+            most: self.tolerance,
+        }
+    }
+
+    pub(crate) fn brings(&self, time: Duration) -> u64 {
+        let ticks = time.as_nanos() / u128::from(self.shape.tick());
+        let units = ticks / u128::from(self.interval);
+        u64::try_from(units).map_or(self.burst, |units| units.min(self.burst))
     }
 }

@@ -5,6 +5,7 @@ use towerblock_core::{Metric, Stats, Value};
 
 use crate::counters::{Counters, METRICS};
 use crate::gate::Gate;
+use crate::limits::Limits;
 use crate::{Headers, RateLimit, RateLimiter};
 
 /// Wraps services in a [`RateLimit`].
@@ -22,10 +23,21 @@ impl<I> RateLimitLayer<I> {
     /// Asks `identify` who sends each request, and `limiter` whether it may go on. A closure
     /// `|req: &Request<_>| -> Option<Ask>` does.
     pub fn new(limiter: RateLimiter, identify: I) -> Self {
+        Self::of(Limits::Here(limiter), identify)
+    }
+
+    /// As [`new`](Self::new), with limits that all instances share. A request waits only where Redis
+    /// has to be asked, for a clone of the service that takes its place.
+    #[cfg(feature = "redis")]
+    pub fn fleet(limiter: crate::FleetLimiter, identify: I) -> Self {
+        Self::of(Limits::Fleet(limiter), identify)
+    }
+
+    fn of(limits: Limits, identify: I) -> Self {
         let gate = Arc::new(Gate {
-            limiter,
+            limits,
             identify,
-            counters: Counters::default(),
+            counters: Arc::new(Counters::default()),
         });
         let headers = Headers::default();
         Self { gate, headers }
@@ -62,7 +74,7 @@ impl<I: Send + Sync> Stats for RateLimitLayer<I> {
     }
 
     fn read(&self, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {
-        let bytes = self.gate.limiter.bytes();
+        let bytes = self.gate.limits.bytes();
         self.gate.counters.read(bytes, sink);
     }
 }

@@ -10,6 +10,9 @@ pub(crate) struct Level<'p> {
     /// Not zero.
     pub(crate) key: u64,
     pub(crate) bucket: usize,
+    pub(crate) cost: u64,
+    /// So much at least was used, as far as is known from elsewhere.
+    pub(crate) used: u64,
     pub(crate) judged: Judged,
     /// Its place in the bucket; none for those that share what the bucket keeps for all of them.
     pub(crate) slot: Option<u8>,
@@ -22,6 +25,8 @@ impl<'p> Level<'p> {
             place,
             key,
             bucket,
+            cost: 0,
+            used: 0,
             judged: Judged::Never,
             slot: None,
         }

@@ -45,7 +45,8 @@
 //! **Place it** inside the layer that names the tenant, and CORS outside of it. **What is held**
 //! is a table of a fixed size. A key that has nothing outstanding may be forgotten, and no other is. **A
 //! request is charged** when it is called, and stays charged if its future is dropped. **It does
-//! not** wait, or share its state between processes. There is no task and no timer.
+//! not** wait, and shares no state between processes: there is no task and no timer. With the feature
+//! `redis` a `FleetLimiter` does, and never waits for a Redis that is away.
 
 mod ask;
 mod body;
@@ -56,6 +57,11 @@ mod decision;
 mod error;
 #[cfg(feature = "toml")]
 mod file;
+#[cfg(not(feature = "redis"))]
+#[path = "no_fleet.rs"]
+mod fleet;
+#[cfg(feature = "redis")]
+mod fleet;
 mod future;
 mod gate;
 mod gcra;
@@ -64,6 +70,7 @@ mod layer;
 mod ledger;
 mod level;
 mod limiter;
+mod limits;
 mod memory;
 mod period;
 mod plan;
@@ -84,11 +91,13 @@ mod window;
 
 #[cfg(feature = "toml")]
 pub use self::file::{InvalidPlans, plans_from_toml};
+#[cfg(feature = "redis")]
+pub use self::fleet::{Fleet, FleetLimiter, InvalidNamespace};
 #[cfg(feature = "postgres")]
 pub use self::postgres::PostgresQuotas;
 pub use self::{
     ask::{Ask, Identify},
-    decision::Decision,
+    decision::{Decision, Source},
     headers::Headers,
     limiter::RateLimiter,
 };

@@ -62,15 +62,25 @@ impl RateLimiter {
 
     /// Charges all policies of the plan, or, if one of them refuses, none.
     #[must_use]
-    pub fn decide(&self, mut ask: Ask, now: Instant) -> Decision {
+    pub fn decide(&self, ask: Ask, now: Instant) -> Decision {
+        self.decide_with(ask, now, |_| {})
+    }
+
+    /// Each level is prepared before it is asked.
+    pub(crate) fn decide_with(
+        &self,
+        mut ask: Ask,
+        now: Instant,
+        prepare: impl Fn(&mut Level<'_>),
+    ) -> Decision {
         let Some(plan) = ask.plan.take() else {
             return Decision::exempt();
         };
         // No wider than needed: this is most of what one policy costs.
         match plan.rates.len() {
-            0..=1 => self.decide_among::<1>(&ask, plan, now),
-            2..=3 => self.decide_among::<3>(&ask, plan, now),
-            _ => self.decide_among::<MOST>(&ask, plan, now),
+            0..=1 => self.decide_among::<1>(&ask, plan, now, prepare),
+            2..=3 => self.decide_among::<3>(&ask, plan, now, prepare),
+            _ => self.decide_among::<MOST>(&ask, plan, now, prepare),
         }
     }
 
@@ -86,7 +96,19 @@ impl RateLimiter {
         self.shared.verified.bytes() + self.shared.unverified.bytes()
     }
 
-    fn decide_among<const N: usize>(&self, ask: &Ask, plan: Arc<Plan>, now: Instant) -> Decision {
+    /// Nanoseconds since it was made.
+    pub(crate) fn nanos(&self, now: Instant) -> u64 {
+        let nanos = now.saturating_duration_since(self.shared.origin).as_nanos();
+        u64::try_from(nanos).unwrap_or(u64::MAX / 4)
+    }
+
+    fn decide_among<const N: usize>(
+        &self,
+        ask: &Ask,
+        plan: Arc<Plan>,
+        now: Instant,
+        prepare: impl Fn(&mut Level<'_>),
+    ) -> Decision {
         let Some(first) = plan.rates.first() else {
             return Decision::unlimited(plan);
         };
@@ -96,14 +118,15 @@ impl RateLimiter {
         } else {
             &shared.unverified
         };
-        let now = now.saturating_duration_since(shared.origin).as_nanos();
-        let now = u64::try_from(now).unwrap_or(u64::MAX / 4);
+        let now = self.nanos(now);
         let mut levels = [Level::new(first, 0, 0, 0); N];
         let mut used = 0;
         for (place, policy) in (0..).zip(&plan.rates) {
             let key = ask.key(policy.scope, policy.salt);
             if let (Some(key), Some(level)) = (key, levels.get_mut(used)) {
                 *level = Level::new(policy, place, key, table.bucket(key));
+                level.cost = ask.cost;
+                prepare(level);
                 used += 1;
             }
         }
@@ -111,7 +134,7 @@ impl RateLimiter {
         if used > 1 {
             levels.sort_unstable_by_key(|level| level.bucket);
         }
-        table.decide(levels, now, ask.cost);
+        table.decide(levels, now);
         let decision = Decision::of(levels);
         decision.under(plan)
     }

@@ -24,6 +24,18 @@ pub struct Rate {
     algorithm: Algorithm,
 }
 
+/// A rate as the script of a fleet reads it.
+#[cfg(feature = "redis")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Wire {
+    /// 0 steady, in nanoseconds; 1 steady, in milliseconds; 2 strict.
+    pub(crate) kind: u64,
+    /// The time of one unit, or of a slice in microseconds.
+    pub(crate) each: u64,
+    /// The time of all units, or their number.
+    pub(crate) most: u64,
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Algorithm {
     Gcra(Gcra),
@@ -131,6 +143,14 @@ impl Rate {
         }
     }
 
+    /// At least so many units were used.
+    pub(crate) fn note(&self, state: &mut State, now: u64, used: u64) {
+        match &self.algorithm {
+            Algorithm::Gcra(gcra) => gcra.note(state, now, used),
+            Algorithm::Window(window) => window.note(state, now, used),
+        }
+    }
+
     /// Admits nothing for so many nanoseconds, and says for how many in the end.
     pub(crate) fn block(&self, state: &mut State, now: u64, penalty: u64) -> u64 {
         let wait = state.block(now, penalty);
@@ -138,5 +158,23 @@ impl Rate {
             window.outlast(state, wait);
         }
         wait
+    }
+}
+
+#[cfg(feature = "redis")]
+impl Rate {
+    pub(crate) const fn wire(&self) -> Wire {
+        match &self.algorithm {
+            Algorithm::Gcra(gcra) => gcra.wire(),
+            Algorithm::Window(window) => window.wire(),
+        }
+    }
+
+    /// How much comes back in that time, and at most its burst. Of a strict rate nobody knows.
+    pub(crate) fn brings(&self, time: Duration) -> u64 {
+        match &self.algorithm {
+            Algorithm::Gcra(gcra) => gcra.brings(time),
+            Algorithm::Window(_) => 0,
+        }
     }
 }

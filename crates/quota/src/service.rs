@@ -36,12 +36,12 @@ impl<S: Clone, I> Clone for RateLimit<S, I> {
 
 impl<S, I, B, R> Service<Request<B>> for RateLimit<S, I>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<B>, Response = Response<R>> + Clone,
     I: Identify<Request<B>>,
 {
     type Response = Response<LimitedBody<R>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ResponseFuture<S, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -49,8 +49,14 @@ where
 
     fn call(&mut self, mut req: Request<B>) -> Self::Future {
         match self.gate.enter(&mut req, self.headers) {
-            Answer::Pass(told) => ResponseFuture::passed(self.inner.call(req), told),
-            Answer::Refuse(rejected, told) => ResponseFuture::refused(rejected, told),
+            Ok(Answer::Pass(told)) => ResponseFuture::passed(self.inner.call(req), told),
+            Ok(Answer::Refuse(rejected, told)) => ResponseFuture::refused(rejected, told),
+            Err(deciding) => {
+                // The service that is ready goes along; a clone need not be.
+                let clone = self.inner.clone();
+                let ready = std::mem::replace(&mut self.inner, clone);
+                ResponseFuture::waiting(deciding, ready, req, self.headers)
+            }
         }
     }
 }

@@ -86,6 +86,11 @@ impl State {
         self.blocked(now).unwrap_or_default()
     }
 
+    #[cfg(all(test, feature = "redis"))]
+    pub(crate) const fn unblock(&mut self) {
+        self.until = 0;
+    }
+
     /// Units used and not yet back, with their remainder: numerator and denominator. Strict
     /// slices of an unknown length are all counted.
     pub(crate) fn used(&self, now: u64) -> (u64, u64) {

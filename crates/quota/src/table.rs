@@ -55,11 +55,11 @@ impl Table {
 
     /// Charges all of these levels, or none, at one moment for whoever looks. They are ordered
     /// by bucket: locks are taken in that order, so that no two wait for each other.
-    pub(crate) fn decide(&self, levels: &mut [Level<'_>], now: u64, cost: u64) -> bool {
-        self.descend(levels, now, cost, true)
+    pub(crate) fn decide(&self, levels: &mut [Level<'_>], now: u64) -> bool {
+        self.descend(levels, now, true)
     }
 
-    fn descend(&self, levels: &mut [Level<'_>], now: u64, cost: u64, fits: bool) -> bool {
+    fn descend(&self, levels: &mut [Level<'_>], now: u64, fits: bool) -> bool {
         let Some(first) = levels.first() else {
             return fits;
         };
@@ -72,15 +72,15 @@ impl Table {
         let mut bucket = bucket.lock();
         let (mut fits, mut taken) = (fits, 0);
         for level in &mut *here {
-            bucket.judge(level, now, cost, &mut taken);
+            bucket.judge(level, now, &mut taken);
             fits &= level.passes();
         }
         let admitted = match rest {
             [] => fits,
-            rest => self.descend(rest, now, cost, fits),
+            rest => self.descend(rest, now, fits),
         };
         for level in here {
-            bucket.settle(level, now, cost, admitted);
+            bucket.settle(level, now, admitted);
         }
         admitted
     }
@@ -104,22 +104,29 @@ impl Aligned {
 impl Bucket {
     /// Finds the place of a level, or an idle one, and asks its rate. `taken` are the places
     /// of the levels before it, one bit each: they are not given away.
-    fn judge(&mut self, level: &mut Level<'_>, now: u64, cost: u64, taken: &mut u16) {
+    fn judge(&mut self, level: &mut Level<'_>, now: u64, taken: &mut u16) {
         let known = self.tags.iter().position(|tag| *tag == level.key);
         let slot = known.or_else(|| self.give(level.key, now, *taken));
         level.slot = slot.and_then(|slot| u8::try_from(slot).ok());
         *taken |= level.slot.map_or(0, |slot| 1 << slot);
-        level.judged = level.policy.rate.judge(self.state(level.slot), now, cost);
+        if level.used > 0 && level.slot.is_some() {
+            let state = self.state(level.slot);
+            level.policy.rate.note(state, now, level.used);
+        }
+        level.judged = level
+            .policy
+            .rate
+            .judge(self.state(level.slot), now, level.cost);
     }
 
-    fn settle(&mut self, level: &mut Level<'_>, now: u64, cost: u64, admitted: bool) {
+    fn settle(&mut self, level: &mut Level<'_>, now: u64, admitted: bool) {
         let RatePolicy { rate, penalty, .. } = level.policy;
         let state = self.state(level.slot);
         if level.is_full() && *penalty > 0 && level.slot.is_some() {
             let wait = rate.block(state, now, *penalty);
             level.blocked_for(wait);
         } else if admitted && level.has_room() {
-            rate.charge(state, now, cost);
+            rate.charge(state, now, level.cost);
         }
     }
 

@@ -69,6 +69,13 @@ impl Window {
         state.shape = self.shape;
     }
 
+    pub(crate) fn note(&self, state: &mut State, now: u64, used: u64) {
+        let (counts, _) = self.slices(state, now);
+        let counted: u64 = counts.iter().copied().map(u64::from).sum();
+        let used = used.min(self.limit());
+        self.charge(state, now, used.saturating_sub(counted));
+    }
+
     /// After a block of a window or more nothing is left to be counted, for in a block nothing is
     /// admitted.
     pub(crate) fn outlast(&self, state: &mut State, block: u64) {
@@ -102,5 +109,16 @@ impl Window {
             end = end.saturating_add(self.slice);
         }
         (counts, end)
+    }
+}
+
+#[cfg(feature = "redis")]
+impl Window {
+    pub(crate) const fn wire(&self) -> crate::rate::Wire {
+        crate::rate::Wire {
+            kind: 2,
+            each: self.slice.div_ceil(1_000),
+            most: self.limit(),
+        }
     }
 }

@@ -5,6 +5,7 @@
     reason = "a test that cannot be set up should panic"
 )]
 
+use std::convert::Infallible;
 use std::num::{NonZeroU16, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
@@ -89,7 +90,9 @@ fn auto_traits() {
         Decision, Headers, LimitedBody, Quota, RateLimit, RateLimitLayer, ResponseFuture, Scope,
     };
     fn shareable<T: Clone + Send + Sync + Unpin + 'static>() {}
+    type Inner = tower::util::BoxCloneService<Request<()>, http::Response<()>, Infallible>;
     fn sendable<T: Send + Sync + Unpin + 'static>() {}
+    fn sent<T: Send + Unpin + 'static>() {}
     shareable::<Ask>();
     shareable::<Decision>();
     shareable::<Headers>();
@@ -104,5 +107,5 @@ fn auto_traits() {
     shareable::<RatePolicy>();
     shareable::<Scope>();
     sendable::<LimitedBody<()>>();
-    sendable::<ResponseFuture<()>>();
+    sent::<ResponseFuture<Inner, ()>>();
 }
