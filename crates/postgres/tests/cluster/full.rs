@@ -112,16 +112,17 @@ async fn a_server_that_panics_is_refused_in_time_and_used_again_when_it_is_back(
     std::fs::rename(&gone, &log).unwrap();
     server.start().await.unwrap();
     until(SOON, async || count(&cluster).await.is_ok()).await;
-    let (mut fine, mut unknown) = (0, 0);
+    let (mut fine, mut unknown, mut refused) = (0, 0, 0);
     for (outcome, took) in &outcomes {
         assert!(*took < Duration::from_secs(2), "{took:?}");
         match outcome {
             Ok(_) => fine += 1,
             Err(error) if error.is_commit_unknown() => unknown += 1,
-            Err(_) => {}
+            Err(error) if error.rejected().is_some() => refused += 1,
+            Err(error) => assert!(error.code().is_some(), "{error}"),
         }
     }
-    assert!(outcomes.len() > fine + unknown + 10, "it did not panic");
+    assert!(refused > 10, "it did not panic: {refused}");
     let added = number(server, ADDED).await;
     let least = i64::try_from(2 + fine).unwrap();
     let most = least + i64::try_from(unknown).unwrap();

@@ -49,7 +49,7 @@ async fn moves(relay: &Relay, cluster: &Cluster, from: &Server, to: &Server) {
 async fn an_address_that_leads_elsewhere_is_asked_again_for_everything() {
     let postgres = Postgres::builder().standbys(1).start().await.unwrap();
     set_up(&postgres, 1).await;
-    // Of another cluster, with another history and other types.
+    // It knows nothing of what happened there.
     let other = Postgres::builder().start().await.unwrap();
     set_up(&other, 1).await;
     let sql = "CREATE TYPE mood AS ENUM ('sad');
@@ -79,8 +79,8 @@ async fn an_address_that_leads_elsewhere_is_asked_again_for_everything() {
         assert_eq!((rows, types), (3, vec!["int4".into(), "int8".into()]));
     }
 
-    // Another cluster, of which the tokens of the first say nothing. It stays so when it is
-    // asked again who it is.
+    // As if it were restored from a backup: other rows and types, and a timeline from before.
+    // It stays so when it is asked again how it is.
     moves(&relay, &cluster, standby, other.primary()).await;
     let (start, mut written) = (Instant::now(), 1);
     while start.elapsed() < Duration::from_millis(700) {
