@@ -54,11 +54,16 @@ impl<V> FirstCome<V> {
             return place.get();
         }
         // Another thread may be first, with this key or with another.
-        Some(place.get_or_init(|| {
-            let made = make();
+        let mut is_mine = false;
+        let value = place.get_or_init(|| {
+            is_mine = true;
+            make()
+        });
+        // Only once it can be found: whoever then sees that there is no more room finds it.
+        if is_mine {
             self.taken.fetch_add(1, Ordering::Release);
-            made
-        }))
+        }
+        Some(value)
     }
 }
 
