@@ -1,10 +1,13 @@
 //! PgBouncer between, which lends its connections for one transaction at a time.
 
+use std::time::Duration;
+
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use towerblock_postgres::{Cluster, Error, Servers, Settings};
 use towerblock_testkit::{PgBouncer, PoolMode, Postgres};
 
-use crate::{PATIENCE, budget, row_level, schema, set_up, until};
+use crate::{PATIENCE, budget, known, row_level, schema, set_up, until};
 
 const OWNERS: &str = "SELECT owner FROM items";
 
@@ -19,6 +22,9 @@ async fn through_a_pooler_tenants_see_their_own_rows_and_leave_nothing() {
         .unwrap();
     let servers = Servers::new(&pooler.url()).unwrap();
     let cluster = Cluster::start(servers, Settings::new(budget(6)));
+    // It is looked for once, and is seen where nobody else uses its connections meanwhile.
+    known(&cluster).await;
+    sleep(Duration::from_millis(500)).await;
     let one = schema(1);
     let leaves = |sql: &'static str| cluster.write(&one).execute("leaves", sql, &[]);
     // Once it is known that there is one, nothing is left on its connections.
