@@ -88,8 +88,12 @@ async fn no_call_takes_longer_than_its_deadline_whatever_the_network_does() {
         println!("{what}: well again after {:?}", back.await);
     };
     let warm = async || {
-        let warm = each_in_time(&cluster, "warm").await;
-        assert!(warm.iter().all(Result::is_ok), "{warm:?}");
+        // What is left of the last fault may have the server be away once more for a moment.
+        until(Duration::from_secs(4), async || {
+            let warm = each_in_time(&cluster, "warm").await;
+            warm.iter().all(Result::is_ok)
+        })
+        .await;
     };
     for direction in [Direction::ToServer, Direction::ToClient] {
         warm().await;

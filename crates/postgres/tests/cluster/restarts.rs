@@ -217,31 +217,3 @@ async fn a_server_that_is_stopped_and_started_is_used_again_soon_and_not_stormed
         assert!(cluster.servers()[0].open <= 4);
     }
 }
-
-/// It waits until they have gone by themselves, and takes nobody new meanwhile.
-#[tokio::test]
-async fn a_server_that_is_asked_to_end_goes_on_for_those_who_are_there() {
-    let postgres = Postgres::builder().start().await.unwrap();
-    set_up(&postgres, 1).await;
-    let server = postgres.primary();
-    let cluster = cluster(&postgres, 4);
-    warm(&cluster, 4).await;
-    signal("-TERM", server.pid().unwrap().into());
-    until(SOON, async || server.sql("SELECT 1").await.is_err()).await;
-    let late = crate::cluster(&postgres, 2);
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_millis(600) {
-        assert!(read(&cluster, PID).await.is_ok());
-        assert_eq!(write(&cluster).await.unwrap(), 1);
-        let error = read(&late, PID).await.unwrap_err();
-        assert!(error.rejected().is_some(), "{error}");
-        sleep(Duration::from_millis(5)).await;
-    }
-    drop(cluster);
-    until(SOON, async || {
-        server.start().await.unwrap();
-        server.sql("SELECT 1").await.is_ok()
-    })
-    .await;
-    until(SOON, async || read(&late, PID).await.is_ok()).await;
-}
