@@ -112,21 +112,26 @@ impl Rounds {
     fn forget(&mut self, hub: &Shared, news: &News) {
         // There is another history, or too much to go through.
         if news.went_back || news.notes.len() > MANY as usize {
-            return hub.suspect(hub.clock.now());
+            hub.suspect(hub.clock.now());
+            return self.forget_later(Forget::All);
         }
         for text in &news.notes {
             // A later version of this crate may say more: then it is not known what.
             let forget = Forget::decode(text).unwrap_or(Forget::All);
             hub.apply(&forget);
-            if let Some(lag) = self.outbox.lag {
-                let due = Instant::now() + lag;
-                if self.later.len() >= MANY as usize {
-                    self.later.clear();
-                    self.later.push_back((due, Forget::All));
-                }
-                self.later.push_back((due, forget));
-            }
+            self.forget_later(forget);
         }
+    }
+
+    /// Where loads read replicas that lag.
+    fn forget_later(&mut self, forget: Forget) {
+        let Some(lag) = self.outbox.lag else { return };
+        let due = Instant::now() + lag;
+        if self.later.len() >= MANY as usize {
+            self.later.clear();
+            self.later.push_back((due, Forget::All));
+        }
+        self.later.push_back((due, forget));
     }
 
     /// Forgets once more what may have been loaded from a replica that was behind.
@@ -193,15 +198,16 @@ async fn look(client: &Client, statements: &Statements, seen: &Seen) -> Result<N
         untold: false,
         notes: Vec::with_capacity(rows.len()),
     };
-    for row in &rows {
+    // All say the same of the whole; one says that there are no notes.
+    if let Some(row) = rows.first() {
         let (snapshot, era) = (row.try_get(0)?, row.try_get(1)?);
         news.seen = Seen { snapshot, era, at };
-        news.went_back = row.try_get(2)?;
+        news.went_back = row.try_get::<_, bool>(2)? || news.seen.era != seen.era;
         news.untold = row.try_get(3)?;
-        // One row says that there are none.
+    }
+    for row in &rows {
         news.notes.extend(row.try_get::<_, Option<String>>(4)?);
     }
-    news.went_back |= news.seen.era != seen.era;
     Ok(news)
 }
 
