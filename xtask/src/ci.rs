@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::failure::{Failure, none_of};
 use crate::suite::Suite;
 use crate::workspace::Workspace;
-use crate::{arrows, cargo, examples, lines, tree};
+use crate::{arrows, cargo, deploy, examples, lines, pages, tree};
 
 /// What CI checks. What takes no time comes first, so that it is heard of first.
 const STEPS: &[Step] = &[
@@ -19,9 +19,14 @@ const STEPS: &[Step] = &[
         none_of(tree::fred(workspace))
     }),
     Step("lengths", |workspace| none_of(lines::too_long(workspace)?)),
+    Step("links of pages", |workspace| {
+        none_of(pages::broken(workspace)?)
+    }),
     Step("lints", cargo::lints),
     Step("lints of all features", cargo::lints_of_all_features),
     Step("tests", |workspace| Suite::default().run(workspace)),
+    // The tests have seen to it that there is an nginx.
+    Step("deployment files", deploy::nginx),
     Step("docs", cargo::docs),
     Step("examples", examples::run_all),
     Step("each feature alone", cargo::features),

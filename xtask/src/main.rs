@@ -8,9 +8,11 @@
 mod arrows;
 mod cargo;
 mod ci;
+mod deploy;
 mod examples;
 mod failure;
 mod lines;
+mod pages;
 mod servers;
 mod suite;
 mod tree;

@@ -75,6 +75,12 @@ pub(crate) fn provide() -> Result<(), Failure> {
     Err(Failure::new(advice(&absent)))
 }
 
+/// Where this program is.
+pub(crate) fn find(binary: &str) -> Option<PathBuf> {
+    let mut places = folders().into_iter().map(|folder| folder.join(binary));
+    places.find(|program| program.is_file())
+}
+
 /// A server counts as there when one folder holds all its binaries.
 fn missing(folders: &[PathBuf]) -> Vec<&'static Server> {
     let holds = |folder: &PathBuf, server: &Server| {

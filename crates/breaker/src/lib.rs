@@ -86,3 +86,8 @@ pub use self::{backoff::Backoff, policy::Policy, probes::Probes, window::Window}
 pub use self::{future::ResponseFuture, layer::BreakerLayer, service::Breaker};
 pub use self::{permit::Permit, registry::Registry, verdict::Verdict};
 pub use self::{transition::Transition, word::State};
+
+// The front page shows code: it compiles, and it runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

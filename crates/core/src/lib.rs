@@ -33,3 +33,8 @@ pub use self::tenant::{HasTenant, InvalidTenantId, TenantId};
 
 /// A type-erased error, the same type as `tower::BoxError`.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+// The front page shows code: it compiles, and it runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

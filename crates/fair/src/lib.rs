@@ -63,3 +63,8 @@ pub use self::{
     acquire::Acquire, admission::Admission, limit::FairLimit, semaphore::FairSemaphore,
     share::Share, slot::Slot,
 };
+
+// The front page shows code: it compiles, and it runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

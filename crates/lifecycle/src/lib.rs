@@ -69,3 +69,8 @@ pub use self::{
     body::InFlightBody, future::ResponseFuture, layer::InFlightLayer, service::InFlight,
 };
 pub use self::{deadlines::Deadlines, flight::Hold, lifecycle::Lifecycle, phase::Phase};
+
+// The front page shows code: it compiles, and it runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -66,3 +66,8 @@ pub use self::board::{
 };
 pub use self::http::{HttpMetrics, HttpMetricsFuture, HttpMetricsLayer, MeteredBody};
 pub use self::page::{ExportError, Exporter, Exposition, Process, Upkeep, publish};
+
+// The front page shows code: it compiles, and it runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

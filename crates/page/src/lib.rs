@@ -110,3 +110,8 @@ pub use self::seek::Seek;
 pub use self::statement::Statement;
 pub use self::total::{Count, Total};
 pub use self::{layer::PageLayer, service::Paged};
+
+// The front page shows code: it compiles, and it runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

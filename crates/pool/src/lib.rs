@@ -84,3 +84,8 @@ pub use self::pool::Pool;
 pub use self::pooled::Pooled;
 pub use self::settings::Settings;
 pub use self::stats::Status;
+
+// The front page shows code: it compiles, and it runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -97,3 +97,8 @@ pub use self::token_keys::{InvalidTokenKeys, TokenKeys};
 pub use self::transaction::Transaction;
 pub use self::url::InvalidUrl;
 pub use self::write::Write;
+
+// The front page shows code: it compiles, and it runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

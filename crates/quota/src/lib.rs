@@ -118,3 +118,8 @@ pub use self::{
     policy::{InvalidName, Name, RatePolicy, Scope},
     rate::Rate,
 };
+
+// The front page shows code: it compiles, and it runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

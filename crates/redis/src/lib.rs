@@ -62,3 +62,8 @@ pub use self::settings::Settings;
 pub use self::status::{Epoch, Status};
 pub use self::subscription::{Heard, Subscription};
 pub use self::url::InvalidUrl;
+
+// The front page shows code: it compiles, and it runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

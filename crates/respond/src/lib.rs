@@ -51,3 +51,8 @@ mod service;
 #[cfg(feature = "axum")]
 pub use self::refused::Refused;
 pub use self::{future::ResponseFuture, layer::RespondLayer, service::Respond};
+
+// The front page shows code: it compiles, and it runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

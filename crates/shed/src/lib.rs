@@ -68,3 +68,8 @@ pub use self::{
     limit::{Adaptive, Limit},
 };
 pub use self::{layer::ShedLayer, service::Shed};
+
+// The front page shows code: it compiles, and it runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

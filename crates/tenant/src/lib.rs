@@ -79,3 +79,8 @@ pub use self::resolvers::{CustomDomain, GuardedHeader, InvalidDomain, PathPrefix
 pub use self::resolvers::{InvalidKey, JwtClaim, JwtKey, SignedHeader};
 pub use self::tenant::{Isolation, Placement, Tenant, TenantState};
 pub use self::{body::TenantBody, future::ResponseFuture, layer::TenantLayer, service::WithTenant};
+
+// The front page shows code: it compiles, and it runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

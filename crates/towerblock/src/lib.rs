@@ -23,8 +23,8 @@
 //! | answer what layers and handlers refuse | `respond` |
 //! | write a layer that refuses as the others do | `core` |
 //!
-//! The pages under `docs` (in this documentation only) say in which order the layers
-//! stand, and what they cost.
+//! The pages under `docs` (in this documentation only) say which crate is for what, in which
+//! order the layers stand, what happens when something dies, how to run it, and what it costs.
 
 #[cfg(feature = "breaker")]
 pub use towerblock_breaker as breaker;
@@ -63,16 +63,29 @@ pub mod docs {
     #[doc = include_str!("../docs/cache.md")]
     pub mod cache {}
 
+    #[doc = include_str!("../docs/choosing.md")]
+    pub mod choosing {}
+
+    #[doc = include_str!("../docs/comparison.md")]
+    pub mod comparison {}
+
+    #[doc = include_str!("../docs/failure-modes.md")]
+    pub mod failure_modes {}
+
     #[doc = include_str!("../docs/fair.md")]
     pub mod fair {}
 
     #[doc = include_str!("../docs/http-cache.md")]
     pub mod http_cache {}
-    #[doc = include_str!("../docs/metrics.md")]
-    pub mod metrics {}
 
     #[doc = include_str!("../docs/lifecycle.md")]
     pub mod lifecycle {}
+
+    #[doc = include_str!("../docs/metrics.md")]
+    pub mod metrics {}
+
+    #[doc = include_str!("../docs/operations.md")]
+    pub mod operations {}
 
     #[doc = include_str!("../docs/ordering.md")]
     pub mod ordering {}
