@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::failure::{Failure, none_of};
 use crate::suite::Suite;
 use crate::workspace::Workspace;
-use crate::{arrows, cargo, deploy, examples, lines, pages, tree};
+use crate::{arrows, cargo, deploy, examples, lines, outside, pages, tree};
 
 /// What CI checks. What takes no time comes first, so that it is heard of first.
 const STEPS: &[Step] = &[
@@ -29,6 +29,7 @@ const STEPS: &[Step] = &[
     Step("deployment files", deploy::nginx),
     Step("docs", cargo::docs),
     Step("examples", examples::run_all),
+    Step("a service outside", outside::service),
     Step("each feature alone", cargo::features),
     Step("bans, licences, sources", cargo::deny),
     Step("manifest keys", cargo::manifests),

@@ -12,6 +12,7 @@ mod deploy;
 mod examples;
 mod failure;
 mod lines;
+mod outside;
 mod pages;
 mod servers;
 mod suite;
