@@ -39,7 +39,7 @@ impl Headers {
         if self == Self::Off {
             return;
         }
-        let remaining = decision.remaining.min(LARGEST);
+        let remaining = decision.remaining().min(LARGEST);
         let reset = whole_secs(decision.reset());
         headers.insert(POLICY, all.clone());
         if let Some(value) = state_header(policy.name.as_str(), remaining, reset) {
@@ -47,7 +47,7 @@ impl Headers {
         }
         if self == Self::Draft11AndLegacy {
             headers.insert(LIMIT, policy.rate.limit().into());
-            headers.insert(REMAINING, decision.remaining.into());
+            headers.insert(REMAINING, decision.remaining().into());
             headers.insert(RESET, reset.into());
         }
     }
