@@ -114,6 +114,8 @@ impl Aligned {
 impl Bucket {
     /// Finds the place of a level, or an idle one, and asks its rate. `taken` are the places
     /// of the levels before it, one bit each: they are not given away.
+    // Always, as all that judges below it: what is judged stays in registers. Through memory it is
+    // written in halves and read as a whole, which takes as long as all the rest.
     #[inline(always)]
     fn judge(&mut self, level: &mut Level<'_>, now: u64, taken: &mut u16) {
         let known = self.find(level.key);
@@ -175,10 +177,7 @@ impl Bucket {
 
 /// Where in its bucket a key is put if it can be, by its low bits.
 const fn home(key: u64) -> usize {
-    let place = (key & 0xffff_ffff) * WAYS as u64 >> 32;
-    #[expect(clippy::cast_possible_truncation, reason = "less than the ways")]
-    let place = place as usize;
-    place
+    (((key & 0xffff_ffff) * WAYS as u64) >> 32) as usize
 }
 
 #[cfg(test)]
