@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use towerblock_core::{Metric, Reason, Value};
 
 use crate::Decision;
-use crate::decision::Verdict;
+use crate::outcome::Verdict;
 
 /// None of them orders anything else.
 #[derive(Debug, Default)]
@@ -19,17 +19,17 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn count(&self, decision: &Decision) {
-        let counter = match decision.verdict {
+        let counter = match decision.outcome.verdict {
             _ if decision.plan.is_none() => &self.exempt,
             Verdict::Admitted => &self.admitted,
-            Verdict::Wait(_) => &self.rate_limited,
+            Verdict::Wait => &self.rate_limited,
             Verdict::Never => &self.cost_above_burst,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        if !decision.shadowed_by.is_empty() {
+        if !decision.outcome.shadowed_by.is_empty() {
             self.shadow_refused.fetch_add(1, Ordering::Relaxed);
         }
-        if decision.crowded {
+        if decision.outcome.crowded {
             self.crowded.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -74,7 +74,7 @@ impl Future for Deciding {
 
 impl Answer {
     pub(crate) fn of<B>(decision: Decision, req: &mut Request<B>, headers: Headers) -> Self {
-        let told = (headers != Headers::Off && decision.tightest.is_some())
+        let told = (headers != Headers::Off && decision.outcome.tightest.is_some())
             .then(|| (decision.clone(), headers));
         match decision.rejected() {
             None => {

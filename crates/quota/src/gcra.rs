@@ -49,7 +49,7 @@ impl Gcra {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn judge(&self, state: &State, now: u64, cost: u64) -> Judged {
         let ticks = self.shape.ticks(now);
         let full = self.full_at(state, now);
@@ -60,7 +60,6 @@ impl Gcra {
             let at = (after - latest + ticks).saturating_mul(self.shape.tick());
             return Judged::Full {
                 wait: at.saturating_sub(now),
-                blocked: false,
             };
         }
         Judged::Room {
@@ -88,6 +87,7 @@ impl Gcra {
 
     /// When all is back. Under another rate than the one it was used by, what is kept is how
     /// many units were used, not how long they take: a better plan gives no burst for nothing.
+    #[inline(always)]
     fn full_at(&self, state: &State, now: u64) -> u64 {
         let ticks = self.shape.ticks(now);
         if state.shape == self.shape && state.word == self.interval {

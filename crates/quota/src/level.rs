@@ -1,5 +1,6 @@
-use crate::RatePolicy;
 use crate::state::Judged;
+use crate::table::Table;
+use crate::{Ask, RatePolicy};
 
 /// One policy of a plan, for the key that it limits in this request.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +16,7 @@ pub(crate) struct Level<'p> {
     pub(crate) used: u64,
     pub(crate) judged: Judged,
     /// Its place in the bucket; none for those that share what the bucket keeps for all of them.
-    pub(crate) slot: Option<u8>,
+    pub(crate) slot: Option<usize>,
 }
 
 impl<'p> Level<'p> {
@@ -32,6 +33,15 @@ impl<'p> Level<'p> {
         }
     }
 
+    /// None if the policy does not limit such a request.
+    #[inline]
+    pub(crate) fn of(ask: &Ask, policy: &'p RatePolicy, place: u8, table: &Table) -> Option<Self> {
+        let key = ask.key(policy.scope, policy.salt)?;
+        let mut level = Self::new(policy, place, key, table.bucket(key));
+        level.cost = ask.cost;
+        Some(level)
+    }
+
     pub(crate) const fn passes(&self) -> bool {
         self.has_room() || self.policy.shadow
     }
@@ -42,11 +52,11 @@ impl<'p> Level<'p> {
 
     /// Full of what was used, rather than blocked for what was tried before.
     pub(crate) const fn is_full(&self) -> bool {
-        matches!(self.judged, Judged::Full { blocked: false, .. })
+        matches!(self.judged, Judged::Full { .. })
     }
 
     pub(crate) fn blocked_for(&mut self, block: u64) {
-        if let Judged::Full { wait, .. } = &mut self.judged {
+        if let Judged::Full { wait } = &mut self.judged {
             *wait = block.max(*wait);
         }
     }

@@ -72,6 +72,7 @@ mod level;
 mod limiter;
 mod limits;
 mod memory;
+mod outcome;
 mod period;
 mod plan;
 mod plans;

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use crate::decision::Decision;
 use crate::level::Level;
+use crate::outcome::Outcome;
 use crate::plan::MOST;
 use crate::table::Table;
 use crate::{Ask, Plan};
@@ -76,11 +77,12 @@ impl RateLimiter {
         let Some(plan) = ask.plan.take() else {
             return Decision::exempt();
         };
-        // No wider than needed: this is most of what one policy costs.
+        let now = self.nanos(now);
+        // No wider than needed.
         match plan.rates.len() {
-            0..=1 => self.decide_among::<1>(&ask, plan, now, prepare),
-            2..=3 => self.decide_among::<3>(&ask, plan, now, prepare),
-            _ => self.decide_among::<MOST>(&ask, plan, now, prepare),
+            0..=1 => self.decide_one(&ask, plan, now, prepare),
+            2..=3 => self.decide_all::<3>(&ask, plan, now, prepare),
+            _ => self.decide_all::<MOST>(&ask, plan, now, prepare),
         }
     }
 
@@ -98,44 +100,69 @@ impl RateLimiter {
 
     /// Nanoseconds since it was made.
     pub(crate) fn nanos(&self, now: Instant) -> u64 {
-        let nanos = now.saturating_duration_since(self.shared.origin).as_nanos();
-        u64::try_from(nanos).unwrap_or(u64::MAX / 4)
+        let since = now.saturating_duration_since(self.shared.origin);
+        // 146 years: a sum with a time of a rate does not overflow.
+        let secs = since.as_secs().min(u64::MAX / 4 / NANOS);
+        secs * NANOS + u64::from(since.subsec_nanos())
     }
 
-    fn decide_among<const N: usize>(
+    #[inline]
+    fn decide_one(
         &self,
         ask: &Ask,
         plan: Arc<Plan>,
-        now: Instant,
+        now: u64,
+        prepare: impl Fn(&mut Level<'_>),
+    ) -> Decision {
+        let mut outcome = Outcome::admitted();
+        let table = self.table(ask);
+        let policy = plan.rates.first();
+        if let Some(mut level) = policy.and_then(|policy| Level::of(ask, policy, 0, table)) {
+            prepare(&mut level);
+            table.decide_one(&mut level, now);
+            outcome.add(&level);
+        }
+        outcome.under(plan)
+    }
+
+    #[inline(never)]
+    fn decide_all<const N: usize>(
+        &self,
+        ask: &Ask,
+        plan: Arc<Plan>,
+        now: u64,
         prepare: impl Fn(&mut Level<'_>),
     ) -> Decision {
         let Some(first) = plan.rates.first() else {
-            return Decision::unlimited(plan);
+            return Outcome::admitted().under(plan);
         };
-        let shared = &*self.shared;
-        let table = if ask.verified {
-            &shared.verified
-        } else {
-            &shared.unverified
-        };
-        let now = self.nanos(now);
+        let table = self.table(ask);
         let mut levels = [Level::new(first, 0, 0, 0); N];
         let mut used = 0;
         for (place, policy) in (0..).zip(&plan.rates) {
-            let key = ask.key(policy.scope, policy.salt);
-            if let (Some(key), Some(level)) = (key, levels.get_mut(used)) {
-                *level = Level::new(policy, place, key, table.bucket(key));
-                level.cost = ask.cost;
-                prepare(level);
+            let level = Level::of(ask, policy, place, table);
+            if let (Some(level), Some(free)) = (level, levels.get_mut(used)) {
+                *free = level;
+                prepare(free);
                 used += 1;
             }
         }
         let (levels, _) = levels.split_at_mut(used);
-        if used > 1 {
-            levels.sort_unstable_by_key(|level| level.bucket);
-        }
+        levels.sort_unstable_by_key(|level| level.bucket);
         table.decide(levels, now);
-        let decision = Decision::of(levels);
-        decision.under(plan)
+        let mut outcome = Outcome::admitted();
+        for level in levels {
+            outcome.add(level);
+        }
+        outcome.under(plan)
+    }
+
+    fn table(&self, ask: &Ask) -> &Table {
+        match ask.verified {
+            true => &self.shared.verified,
+            false => &self.shared.unverified,
+        }
     }
 }
+
+const NANOS: u64 = 1_000_000_000;

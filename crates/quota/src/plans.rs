@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use towerblock_core::BoxError;
@@ -17,7 +17,8 @@ pub struct Plans {
 #[derive(Debug, Default)]
 struct Edition {
     generation: u64,
-    plans: HashMap<Arc<str>, Arc<Plan>>,
+    /// There are few, and names are compared faster than hashed.
+    plans: BTreeMap<Arc<str>, Arc<Plan>>,
 }
 
 impl Plans {

@@ -111,7 +111,7 @@ impl Rate {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn judge(&self, state: &State, now: u64, cost: u64) -> Judged {
         if cost > self.limit() {
             return Judged::Never;
@@ -122,10 +122,7 @@ impl Rate {
                     remaining: 0,
                     reset: wait,
                 },
-                _ => Judged::Full {
-                    wait,
-                    blocked: true,
-                },
+                _ => Judged::Blocked { wait },
             };
         }
         match &self.algorithm {
@@ -135,6 +132,7 @@ impl Rate {
     }
 
     /// For a cost that was judged to fit.
+    #[inline]
     pub(crate) fn charge(&self, state: &mut State, now: u64, cost: u64) {
         match &self.algorithm {
             _ if cost == 0 => {}

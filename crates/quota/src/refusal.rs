@@ -21,7 +21,7 @@ pub(crate) fn response<B>(
         Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default().to_vec(),
         _ => Vec::new(),
     };
-    let violated = decision.filter(|decision| !decision.refused_by.is_empty());
+    let violated = decision.filter(|decision| !decision.outcome.refused_by.is_empty());
     if let (Some(decision), Some(b'}')) = (violated, json.last()) {
         json.pop();
         json.extend_from_slice(br#","violated-policies":["#);

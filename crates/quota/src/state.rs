@@ -59,7 +59,9 @@ pub(crate) enum Judged {
     /// It fits: so much is left after it, and all is back after so many nanoseconds.
     Room { remaining: u64, reset: u64 },
     /// It fits after so many nanoseconds, if nobody else comes.
-    Full { wait: u64, blocked: bool },
+    Full { wait: u64 },
+    /// It was blocked before, for so long.
+    Blocked { wait: u64 },
     /// It is more than the limit.
     Never,
 }

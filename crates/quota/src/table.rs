@@ -59,6 +59,16 @@ impl Table {
         self.descend(levels, now, true)
     }
 
+    /// The same for one level, of which most plans have no more.
+    #[inline]
+    pub(crate) fn decide_one(&self, level: &mut Level<'_>, now: u64) {
+        if let Some(bucket) = self.buckets.get(level.bucket) {
+            let mut bucket = bucket.lock();
+            bucket.judge(level, now, &mut 0);
+            bucket.settle(level, now, level.passes());
+        }
+    }
+
     fn descend(&self, levels: &mut [Level<'_>], now: u64, fits: bool) -> bool {
         let Some(first) = levels.first() else {
             return fits;
@@ -104,21 +114,21 @@ impl Aligned {
 impl Bucket {
     /// Finds the place of a level, or an idle one, and asks its rate. `taken` are the places
     /// of the levels before it, one bit each: they are not given away.
+    // Always, as all that judges below it: what is judged stays in registers. Through memory it is
+    // written in halves and read as a whole, which takes as long as all the rest.
+    #[inline(always)]
     fn judge(&mut self, level: &mut Level<'_>, now: u64, taken: &mut u16) {
-        let known = self.tags.iter().position(|tag| *tag == level.key);
-        let slot = known.or_else(|| self.give(level.key, now, *taken));
-        level.slot = slot.and_then(|slot| u8::try_from(slot).ok());
+        let known = self.find(level.key);
+        level.slot = known.or_else(|| self.give(level.key, now, *taken));
         *taken |= level.slot.map_or(0, |slot| 1 << slot);
+        let rate = &level.policy.rate;
         if level.used > 0 && level.slot.is_some() {
-            let state = self.state(level.slot);
-            level.policy.rate.note(state, now, level.used);
+            rate.note(self.state(level.slot), now, level.used);
         }
-        level.judged = level
-            .policy
-            .rate
-            .judge(self.state(level.slot), now, level.cost);
+        level.judged = rate.judge(self.state(level.slot), now, level.cost);
     }
 
+    #[inline(always)]
     fn settle(&mut self, level: &mut Level<'_>, now: u64, admitted: bool) {
         let RatePolicy { rate, penalty, .. } = level.policy;
         let state = self.state(level.slot);
@@ -130,21 +140,44 @@ impl Bucket {
         }
     }
 
+    /// Most are where they are looked for first.
+    #[inline]
+    fn find(&self, key: u64) -> Option<usize> {
+        let home = home(key);
+        match self.tags.get(home) {
+            Some(tag) if *tag == key => Some(home),
+            _ => self.search(key),
+        }
+    }
+
+    #[inline(never)]
+    fn search(&self, key: u64) -> Option<usize> {
+        self.tags.iter().position(|tag| *tag == key)
+    }
+
     /// The place of somebody idle, who loses nothing by it.
     #[cold]
     fn give(&mut self, key: u64, now: u64, taken: u16) -> Option<usize> {
-        let mut states = self.states.iter().enumerate();
-        let idle = |(slot, state): &(usize, &State)| taken >> slot & 1 == 0 && state.is_idle(now);
-        let (slot, _) = states.find(idle)?;
+        let is_idle = |slot: &usize| {
+            let state = self.states.get(*slot);
+            taken >> *slot & 1 == 0 && state.is_some_and(|state| state.is_idle(now))
+        };
+        let slot = std::iter::once(home(key)).chain(0..WAYS).find(is_idle)?;
         *self.tags.get_mut(slot)? = key;
         *self.states.get_mut(slot)? = State::default();
         Some(slot)
     }
 
-    fn state(&mut self, slot: Option<u8>) -> &mut State {
-        let own = slot.and_then(|slot| self.states.get_mut(usize::from(slot)));
+    #[inline]
+    fn state(&mut self, slot: Option<usize>) -> &mut State {
+        let own = slot.and_then(|slot| self.states.get_mut(slot));
         own.unwrap_or(&mut self.shared)
     }
+}
+
+/// Where in its bucket a key is put if it can be, by its low bits.
+const fn home(key: u64) -> usize {
+    (((key & 0xffff_ffff) * WAYS as u64) >> 32) as usize
 }
 
 #[cfg(test)]

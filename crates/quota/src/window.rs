@@ -32,6 +32,7 @@ impl Window {
         self.limit.get() as u64
     }
 
+    #[inline(always)]
     pub(crate) fn judge(&self, state: &State, now: u64, cost: u64) -> Judged {
         let (counts, end) = self.slices(state, now);
         let used: u64 = counts.iter().copied().map(u64::from).sum();
@@ -53,7 +54,6 @@ impl Window {
                 let end = end.saturating_sub(self.slice * age);
                 return Judged::Full {
                     wait: self.forgotten_at(end).saturating_sub(now),
-                    blocked: false,
                 };
             }
         }

@@ -43,7 +43,7 @@ pub(crate) fn run(place: &str, calls: usize) -> Result<(), BoxError> {
 // Callgrind counts inside of it, by this name.
 #[inline(never)]
 fn count(subject: &Subject, calls: usize) {
-    (subject.run)(calls, 0);
+    subject.run(calls, 0);
 }
 
 fn all() -> Result<Vec<Subject>, BoxError> {

@@ -1,4 +1,5 @@
-//! What a rate limit costs, beside governor: one key, many keys, three levels, and the layer.
+//! What a rate limit costs, beside governor and tower-rate-tier: one key, many keys, three levels,
+//! and the layer.
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,
@@ -9,6 +10,7 @@
 mod count;
 mod layer;
 mod measure;
+mod peers;
 mod subjects;
 
 use towerblock_core::BoxError;
@@ -19,9 +21,9 @@ fn main() -> Result<(), BoxError> {
         // What callgrind runs.
         return count::run(subject, calls.parse()?);
     }
-    measure::compare("a decision, hot or of 10,000 keys", &subjects::few()?, 101);
-    measure::compare("a decision, of 1,000,000 keys", &subjects::many()?, 15);
-    measure::compare("a request through", &layer::services()?, 101);
+    measure::compare("a decision, hot or of 10,000 keys", &subjects::few()?, 201);
+    measure::compare("a decision, of 1,000,000 keys", &subjects::many()?, 101);
+    measure::compare("a request through", &layer::services()?, 201);
     count::table()?;
     memory()
 }

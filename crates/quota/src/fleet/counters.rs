@@ -2,8 +2,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use towerblock_core::{Metric, Value};
 
-use crate::Decision;
-use crate::decision::Source;
+use crate::Source;
+use crate::outcome::Outcome;
 
 /// None of them orders anything else.
 #[derive(Debug, Default)]
@@ -19,8 +19,8 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn count(&self, decision: &Decision) {
-        let counter = match decision.source {
+    pub(crate) fn count(&self, outcome: &Outcome) {
+        let counter = match outcome.source {
             Source::Lease => &self.lease,
             Source::Remembered => &self.remembered,
             Source::Share => &self.share,

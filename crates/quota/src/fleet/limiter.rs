@@ -13,6 +13,7 @@ use super::shared::Shared;
 use super::slots::Asks;
 use super::trip::{Step, Trip};
 use crate::limits::Asked;
+use crate::outcome::Outcome;
 use crate::{Ask, Decision};
 
 /// What everybody has used of all instances, in Redis. Clones share it.
@@ -113,14 +114,14 @@ impl FleetLimiter {
             return Some(Decision::exempt());
         };
         if plan.rates.is_empty() {
-            return Some(Decision::unlimited(Arc::clone(plan)));
+            return Some(Outcome::admitted().under(Arc::clone(plan)));
         }
         // Names that clients make up do not get as far as Redis.
         if !ask.verified {
             return Some(shared.share(ask));
         }
         match Trip::begin(shared, ask, plan, Asks::Nobody) {
-            Step::Decided(decision) => Some(decision.under(Arc::clone(plan))),
+            Step::Decided(outcome) => Some(outcome.under(Arc::clone(plan))),
             step if !shared.debts.are_settled() => {
                 // It gives back what it has spent.
                 drop(step);
@@ -139,7 +140,7 @@ impl FleetLimiter {
         let mut asks = Asks::Together;
         loop {
             let mut waits = match Trip::begin(shared, &ask, &plan, asks) {
-                Step::Decided(decision) => return decision.under(Arc::clone(&plan)),
+                Step::Decided(outcome) => return outcome.under(Arc::clone(&plan)),
                 Step::Ask(trip) => return trip.go().await.under(Arc::clone(&plan)),
                 Step::Wait(waits) => waits,
             };

@@ -116,11 +116,12 @@ pub(crate) fn read(reply: Reply, levels: usize) -> Vec<Told> {
             judged: Judged::Room { remaining, reset },
             taken,
         },
-        [_, wait, blocked, _] => Told {
-            judged: Judged::Full {
-                wait,
-                blocked: blocked == 1,
-            },
+        [_, wait, 1, _] => Told {
+            judged: Judged::Blocked { wait },
+            taken: 0,
+        },
+        [_, wait, _, _] => Told {
+            judged: Judged::Full { wait },
             taken: 0,
         },
         // Chunks of four have no other length.

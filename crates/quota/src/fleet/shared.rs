@@ -115,9 +115,9 @@ impl Shared {
             level.used = left.map_or(0, |left| limit.saturating_sub(left));
         };
         let mut decision = self.here.decide_with(ask.clone(), now, prepare);
-        decision.remaining /= parts;
-        decision.source = Source::Share;
-        self.counters.count(&decision);
+        decision.outcome.remaining /= parts;
+        decision.outcome.source = Source::Share;
+        self.counters.count(&decision.outcome);
         decision
     }
 

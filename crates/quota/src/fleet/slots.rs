@@ -110,9 +110,8 @@ impl Slots {
             };
         };
         if cost >= slot.refused && now < slot.refused_until {
-            return Known::Refused(Judged::Full {
+            return Known::Refused(Judged::Blocked {
                 wait: slot.refused_until - now,
-                blocked: true,
             });
         }
         if cost <= slot.units && now < slot.until {

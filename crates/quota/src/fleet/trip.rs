@@ -5,15 +5,16 @@ use super::shared::Shared;
 use super::slots::{Asks, Grant, Known, Need};
 use crate::decision::Source;
 use crate::level::Level;
+use crate::outcome::Outcome;
 use crate::plan::MOST;
 use crate::state::Judged;
-use crate::{Ask, Decision, Plan, RatePolicy};
+use crate::{Ask, Plan, RatePolicy};
 
 /// How far a request gets without waiting.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "it is moved once, on the stack")]
 pub(crate) enum Step<'a> {
-    Decided(Decision),
+    Decided(Outcome),
     /// Somebody asks for a lease that this one needs as well.
     Wait(watch::Receiver<()>),
     Ask(Trip<'a>),
@@ -96,7 +97,7 @@ impl<'a> Trip<'a> {
 
     /// Cancel safety: what Redis charged for a future that is dropped here is lost, and whoever
     /// waits for it asks.
-    pub(crate) async fn go(mut self) -> Decision {
+    pub(crate) async fn go(mut self) -> Outcome {
         let (shared, ask) = (self.shared, self.ask);
         // It was charged after this.
         self.now = shared.now();
@@ -119,7 +120,7 @@ impl<'a> Trip<'a> {
                 // Also if the share refuses: whoever comes next does not wait for this again.
                 shared.debts.close();
                 drop(self);
-                shared.share_and_owe(ask)
+                shared.share_and_owe(ask).outcome
             }
         }
     }
@@ -144,9 +145,10 @@ impl<'a> Trip<'a> {
                     shared.slots.grant(need, grant);
                     *remaining = left.saturating_add(taken.saturating_sub(ask.cost));
                 }
-                Judged::Full { wait, blocked } if !stop.policy.shadow => {
+                Judged::Full { wait } | Judged::Blocked { wait } if !stop.policy.shadow => {
                     // Whoever is blocked is so for any cost.
-                    let all = *blocked || stop.policy.penalty > 0;
+                    let all =
+                        stop.policy.penalty > 0 || matches!(told.judged, Judged::Blocked { .. });
                     let cost = if all { 1 } else { ask.cost };
                     // What comes back one by one is fetched together.
                     let pause = if stop.most > 0 { shared.lease / 4 } else { 0 };
@@ -161,8 +163,8 @@ impl<'a> Trip<'a> {
     }
 
     /// What it comes to; what was spent stays spent if it may go on.
-    fn end(mut self, source: Source) -> Decision {
-        let mut decision = Decision::exempt();
+    fn end(mut self, source: Source) -> Outcome {
+        let mut outcome = Outcome::admitted();
         for stop in self.levels.iter().flatten() {
             let mut level = Level::new(stop.policy, stop.place, stop.key, 0);
             level.slot = Some(0);
@@ -170,14 +172,14 @@ impl<'a> Trip<'a> {
                 State::Judged(judged) | State::Spent(judged, _) => judged,
                 State::Asks { .. } => continue,
             };
-            decision.add(&level);
+            outcome.add(&level);
         }
-        if decision.is_admitted() {
+        if outcome.is_admitted() {
             self.levels = [None; MOST];
         }
-        decision.source = source;
-        self.shared.counters.count(&decision);
-        decision
+        outcome.source = source;
+        self.shared.counters.count(&outcome);
+        outcome
     }
 }
 
@@ -211,7 +213,7 @@ impl Stop<'_> {
     fn is_refused(&self) -> bool {
         let full = matches!(
             self.state,
-            State::Judged(Judged::Full { .. } | Judged::Never)
+            State::Judged(Judged::Full { .. } | Judged::Blocked { .. } | Judged::Never)
         );
         full && !self.policy.shadow
     }

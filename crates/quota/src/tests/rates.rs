@@ -35,7 +35,7 @@ fn ask(rate: &Rate, state: &mut State, now: u64, cost: u64) -> Result<u64, Judge
 
 fn wait(judged: Judged) -> u64 {
     match judged {
-        Judged::Full { wait, .. } => wait,
+        Judged::Full { wait } => wait,
         other => panic!("{other:?}"),
     }
 }
@@ -121,10 +121,10 @@ proptest! {
         for (gap, cost) in arrivals {
             now += gap;
             match ask(&rate, &mut state, now, cost) {
-                Err(Judged::Full { wait, .. }) => {
+                Err(Judged::Full { wait }) => {
                     prop_assert!(wait > 0);
                     let early = rate.judge(&state, now + wait - 1, cost);
-                    let full = matches!(early, Judged::Full { wait: 1, .. });
+                    let full = matches!(early, Judged::Full { wait: 1 });
                     prop_assert!(full, "{early:?}");
                     let then = rate.judge(&state, now + wait, cost);
                     let room = matches!(then, Judged::Room { .. });
@@ -255,10 +255,7 @@ fn a_block_is_not_extended_and_ends_with_an_empty_window() {
     assert_eq!(admitted_at_once(&rate, &mut state, SECOND), 100);
     assert_eq!(rate.block(&mut state, SECOND, 60 * SECOND), 60 * SECOND);
     let later = rate.judge(&state, 11 * SECOND, 1);
-    let blocked = Judged::Full {
-        wait: 50 * SECOND,
-        blocked: true,
-    };
+    let blocked = Judged::Blocked { wait: 50 * SECOND };
     assert_eq!(later, blocked);
     assert!(!state.is_idle(61 * SECOND - 1));
     assert!(state.is_idle(61 * SECOND));

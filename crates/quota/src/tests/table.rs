@@ -194,7 +194,7 @@ proptest! {
             let ask = of(&plan, &key).cost(cost);
             let said = small.decide(ask.clone(), now);
             let known = alone.entry(key).or_insert_with(|| limiter(15));
-            if !said.crowded {
+            if !said.outcome.crowded {
                 let truth = known.decide(ask.clone(), now);
                 prop_assert_eq!(said.is_admitted(), truth.is_admitted());
                 prop_assert_eq!(said.remaining(), truth.remaining());

@@ -101,10 +101,7 @@ fn expected(
         let rate = &policy.rate;
         let mut taken = 0;
         match &mut judged {
-            Judged::Full {
-                wait,
-                blocked: false,
-            } if policy.penalty > 0 => {
+            Judged::Full { wait } if policy.penalty > 0 => {
                 *wait = rate.block(state, nanos, policy.penalty).max(*wait);
             }
             Judged::Room { remaining, .. } => {
@@ -139,13 +136,8 @@ fn is_near(told: Told, expected: Told) -> bool {
                 reset: back,
             },
         ) => remaining == left && near(reset, back),
-        (
-            Judged::Full { wait, blocked },
-            Judged::Full {
-                wait: until,
-                blocked: before,
-            },
-        ) => blocked == before && near(wait, until),
+        (Judged::Full { wait }, Judged::Full { wait: until })
+        | (Judged::Blocked { wait }, Judged::Blocked { wait: until }) => near(wait, until),
         _ => false,
     };
     judged && told.taken == expected.taken
