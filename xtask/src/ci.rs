@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::failure::{Failure, none_of};
 use crate::suite::Suite;
 use crate::workspace::Workspace;
-use crate::{arrows, cargo, examples, lines, tree};
+use crate::{arrows, cargo, dashboards, examples, lines, tree};
 
 /// What CI checks. What takes no time comes first, so that it is heard of first.
 const STEPS: &[Step] = &[
@@ -22,6 +22,8 @@ const STEPS: &[Step] = &[
     Step("lints", cargo::lints),
     Step("lints of all features", cargo::lints_of_all_features),
     Step("tests", |workspace| Suite::default().run(workspace)),
+    Step("dashboards are current", dashboards::check),
+    Step("rules", dashboards::promtool),
     Step("docs", cargo::docs),
     Step("examples", examples::run_all),
     Step("each feature alone", cargo::features),
