@@ -74,6 +74,9 @@ pub mod docs {
     #[doc = include_str!("../docs/lifecycle.md")]
     pub mod lifecycle {}
 
+    #[doc = include_str!("../docs/observability/README.md")]
+    pub mod observability {}
+
     #[doc = include_str!("../docs/ordering.md")]
     pub mod ordering {}
 
