@@ -83,7 +83,13 @@ impl Catalogue {
 
     /// Of the names in the sources, those that no crate lists.
     pub(crate) fn unlisted(&self, described: Vec<String>) -> Vec<String> {
-        let is_listed = |name: &String| self.0.iter().any(|entry| entry.name.starts_with(&**name));
+        // What the conventions of Prometheus put behind a name.
+        let is_it = |name: &str, entry: &Entry| {
+            let behind = entry.name.strip_prefix(name);
+            let behind = behind.map(|behind| behind.trim_end_matches("_total"));
+            matches!(behind, Some("" | "_bytes" | "_ratio" | "_seconds"))
+        };
+        let is_listed = |name: &String| self.0.iter().any(|entry| is_it(name, entry));
         let unlisted = described.into_iter().filter(|name| !is_listed(name));
         unlisted
             .map(|name| format!("{name} is described, and in no `METRICS`"))
@@ -155,6 +161,15 @@ mod tests {
         ] {
             assert_eq!(complaints(bad), [complaint]);
         }
+    }
+
+    #[test]
+    fn what_stands_in_a_crate_and_in_no_list_is_complained_about() {
+        let catalogue = Catalogue::parse(JSON).unwrap();
+        let described = ["hits", "wait", "hit", "waits"].map(str::to_owned);
+        let unlisted = catalogue.unlisted(described.into());
+        assert_eq!(unlisted.len(), 2, "{unlisted:?}");
+        assert!(unlisted[0].starts_with("hit is") && unlisted[1].starts_with("waits is"));
     }
 
     #[test]

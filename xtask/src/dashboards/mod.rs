@@ -26,13 +26,11 @@ const BY_HAND: &[&str] = &["README.md", "prometheus.yml"];
 /// A file that is made, by its path below [`FOLDER`].
 type Made = (PathBuf, String);
 
-/// Writes all files anew, and removes what is made no longer.
+/// Writes all files anew. It complains about those that are made no longer, and leaves their
+/// removal to whoever knows what they are.
 pub(crate) fn write(workspace: &Workspace) -> Result<(), Failure> {
     let folder = workspace.root().join(FOLDER);
     let made = make(workspace)?;
-    for file in strangers(&folder, &made)? {
-        fs::remove_file(folder.join(file))?;
-    }
     for (file, text) in &made {
         let file = folder.join(file);
         if let Some(parent) = file.parent() {
@@ -41,23 +39,22 @@ pub(crate) fn write(workspace: &Workspace) -> Result<(), Failure> {
         fs::write(file, text)?;
     }
     println!("{} files in {FOLDER}", made.len());
-    Ok(())
+    none_of(strangers(&folder, &made)?)
 }
 
-/// Complains about each file that [`write`] would change.
+/// Complains about each file that [`write`] would change, or does not know.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
     let folder = workspace.root().join(FOLDER);
     let made = make(workspace)?;
-    let mut stale = strangers(&folder, &made)?;
     let is_stale = |(file, text): &&Made| {
         let found = fs::read_to_string(folder.join(file));
         found.map_or(true, |found| found != *text)
     };
-    stale.extend(made.iter().filter(is_stale).map(|(file, _)| file.clone()));
-    none_of(stale.iter().map(|file| {
+    let stale = made.iter().filter(is_stale).map(|(file, _)| {
         let file = file.display();
         format!("{FOLDER}/{file} is not what `cargo xtask dashboards` makes")
-    }))
+    });
+    none_of(stale.chain(strangers(&folder, &made)?))
 }
 
 fn make(workspace: &Workspace) -> Result<Vec<Made>, Failure> {
@@ -93,8 +90,8 @@ fn complaints(catalogue: &Catalogue) -> Vec<String> {
         .collect()
 }
 
-/// Files that nobody makes, neither we nor a hand.
-fn strangers(folder: &Path, made: &[Made]) -> Result<Vec<PathBuf>, Failure> {
+/// Complains about files that nobody makes, neither we nor a hand.
+fn strangers(folder: &Path, made: &[Made]) -> Result<Vec<String>, Failure> {
     let mut found = Vec::new();
     for below in ["", "dashboards"] {
         let Ok(entries) = fs::read_dir(folder.join(below)) else {
@@ -105,7 +102,8 @@ fn strangers(folder: &Path, made: &[Made]) -> Result<Vec<PathBuf>, Failure> {
             let known = made.iter().any(|(made, _)| *made == file);
             let by_hand = BY_HAND.iter().any(|name| Path::new(name) == file);
             if !known && !by_hand && folder.join(&file).is_file() {
-                found.push(file);
+                let file = file.display();
+                found.push(format!("{FOLDER}/{file} is made by nobody: remove it"));
             }
         }
     }
