@@ -21,7 +21,7 @@ use crate::{Error, port};
 /// How long an answer may be awaited.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A Prometheus on a free port of the loopback address, that scrapes ten times a second.
+/// A Prometheus on a free port of the loopback address, that scrapes four times a second.
 ///
 /// Dropping it kills it and removes its folder; so does the end of the process, however it ends.
 #[derive(Debug)]
@@ -164,8 +164,8 @@ impl PrometheusBuilder {
     }
 
     fn config(&self) -> String {
-        let mut config = "global: {scrape_interval: 100ms, scrape_timeout: 100ms, \
-                          evaluation_interval: 100ms}\n"
+        let mut config = "global: {scrape_interval: 250ms, scrape_timeout: 250ms, \
+                          evaluation_interval: 250ms}\n"
             .to_owned();
         if self.rules.is_some() {
             config.push_str("rule_files: [rules.yml]\n");
