@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::failure::{Failure, none_of};
 use crate::suite::Suite;
 use crate::workspace::Workspace;
-use crate::{arrows, cargo, deploy, examples, lines, outside, pages, tree};
+use crate::{arrows, cargo, dashboards, deploy, examples, lines, outside, pages, tree};
 
 /// What CI checks. What takes no time comes first, so that it is heard of first.
 const STEPS: &[Step] = &[
@@ -27,6 +27,8 @@ const STEPS: &[Step] = &[
     Step("tests", |workspace| Suite::default().run(workspace)),
     // The tests have seen to it that there is an nginx.
     Step("deployment files", deploy::nginx),
+    Step("dashboards are current", dashboards::check),
+    Step("rules", dashboards::promtool),
     Step("docs", cargo::docs),
     Step("examples", examples::run_all),
     Step("a service outside", outside::service),

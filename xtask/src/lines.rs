@@ -36,7 +36,7 @@ pub(crate) fn too_long(workspace: &Workspace) -> Result<Vec<String>, Failure> {
 }
 
 /// The Rust files in `folder` and below it.
-fn sources(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(crate) fn sources(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop().filter(|folder| folder.is_dir()) {
@@ -52,7 +52,7 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-fn before_tests(source: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn before_tests(source: &str) -> impl Iterator<Item = &str> {
     source
         .lines()
         .take_while(|line| !line.starts_with("#[cfg(test)]"))

@@ -8,6 +8,7 @@
 mod arrows;
 mod cargo;
 mod ci;
+mod dashboards;
 mod deploy;
 mod examples;
 mod failure;
@@ -31,7 +32,9 @@ usage: cargo xtask <chore>
   test [--long] [-- ARGS]  find or install the servers, then run every test
                            --long  also the tests that take minutes
                            ARGS    go to `cargo test`
-  ci                       everything that CI checks, in its order";
+  ci                       everything that CI checks, in its order
+  dashboards [--check]     write docs/observability anew, of what the crates say of their metrics
+                           --check  say what would change, and try the rules";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -50,6 +53,12 @@ fn run(args: &[String]) -> Result<(), Failure> {
         ["test", rest @ ..] => {
             let suite = Suite::parse(rest).ok_or_else(|| Failure::new(USAGE))?;
             suite.run(&Workspace::load()?)
+        }
+        ["dashboards"] => dashboards::write(&Workspace::load()?),
+        ["dashboards", "--check"] => {
+            let workspace = Workspace::load()?;
+            dashboards::check(&workspace)?;
+            dashboards::promtool(&workspace)
         }
         ["ci"] => ci::run(&Workspace::load()?),
         ["help" | "--help" | "-h"] => {

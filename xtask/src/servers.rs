@@ -33,6 +33,11 @@ const SERVERS: &[Server] = &[
         debian: "nginx",
         homebrew: "nginx",
     },
+    Server {
+        binaries: &["prometheus", "promtool"],
+        debian: "prometheus",
+        homebrew: "prometheus",
+    },
 ];
 
 /// Installs the packages named as arguments.
@@ -183,16 +188,22 @@ mod tests {
         };
         assert_eq!(
             absent(),
-            ["postgresql", "redis-server", "pgbouncer", "nginx"]
+            [
+                "postgresql",
+                "redis-server",
+                "pgbouncer",
+                "nginx",
+                "prometheus"
+            ]
         );
 
         fs::write(folders[0].join("initdb"), "").unwrap();
         fs::write(folders[1].join("postgres"), "").unwrap();
         fs::write(folders[1].join("redis-server"), "").unwrap();
-        assert_eq!(absent(), ["postgresql", "pgbouncer", "nginx"]);
+        assert_eq!(absent(), ["postgresql", "pgbouncer", "nginx", "prometheus"]);
 
         fs::write(folders[1].join("initdb"), "").unwrap();
-        assert_eq!(absent(), ["pgbouncer", "nginx"]);
+        assert_eq!(absent(), ["pgbouncer", "nginx", "prometheus"]);
 
         let mut found = versions(&root, "1");
         found.sort();
@@ -204,7 +215,7 @@ mod tests {
     fn the_advice_is_one_line_that_names_every_package() {
         let advice = advice(&missing(&[]));
         let line = advice.lines().find(|line| line.starts_with("  ")).unwrap();
-        for package in ["postgresql", "redis", "pgbouncer", "nginx"] {
+        for package in ["postgresql", "redis", "pgbouncer", "nginx", "prometheus"] {
             assert!(line.contains(package), "{line}");
         }
     }

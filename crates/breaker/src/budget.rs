@@ -140,7 +140,7 @@ static TOKENS: Metric = Metric::gauge(
     "retries",
     "Retries that there are tokens for",
 );
-static METRICS: &[Metric] = &[RETRIES, TOKENS];
+pub(crate) static METRICS: &[Metric] = &[RETRIES, TOKENS];
 
 impl Stats for RetryBudget {
     fn describe(&self) -> &'static [Metric] {

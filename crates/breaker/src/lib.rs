@@ -40,6 +40,7 @@ mod answers;
 mod backoff;
 mod buckets;
 mod budget;
+mod catalogue;
 mod circuit;
 mod classify;
 mod counters;
@@ -74,6 +75,7 @@ mod word;
 #[cfg(feature = "http")]
 pub use self::answers::Responses;
 pub use self::budget::RetryBudget;
+pub use self::catalogue::METRICS;
 pub use self::circuit::Circuit;
 pub use self::classify::{Classify, Errors};
 #[cfg(feature = "http")]

@@ -59,6 +59,7 @@
 
 mod cache;
 mod calls;
+mod catalogue;
 mod clock;
 mod counters;
 mod entry;
@@ -97,6 +98,7 @@ mod tenants;
 mod timeouts;
 mod weight;
 
+pub use self::catalogue::METRICS;
 #[cfg(feature = "http")]
 pub use self::http::{CachedBody, HttpCache, HttpCacheLayer, HttpPolicy, ResponseFuture};
 #[cfg(feature = "postgres")]

@@ -42,6 +42,7 @@
 mod acquire;
 mod admission;
 mod arena;
+mod catalogue;
 mod holders;
 mod limit;
 mod list;
@@ -59,6 +60,7 @@ mod tests;
 mod turns;
 mod wakes;
 
+pub use self::catalogue::METRICS;
 pub use self::{
     acquire::Acquire, admission::Admission, limit::FairLimit, semaphore::FairSemaphore,
     share::Share, slot::Slot,

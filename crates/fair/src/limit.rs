@@ -123,7 +123,7 @@ static ADMITTED: Metric = Metric::gauge("fair_limit_in_use", "slots", "Slots tha
 static TENANTS: Metric = Metric::gauge("fair_limit_tenants", "tenants", "Tenants that hold a slot");
 static REFUSED: Metric =
     Metric::counter("fair_limit_refused", "", "Refusals, by reason").labelled("reason");
-static METRICS: &[Metric] = &[LIMIT, ADMITTED, TENANTS, REFUSED];
+pub(crate) static METRICS: &[Metric] = &[LIMIT, ADMITTED, TENANTS, REFUSED];
 
 impl Stats for FairLimit {
     fn describe(&self) -> &'static [Metric] {

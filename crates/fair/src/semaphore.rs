@@ -209,7 +209,7 @@ static WAITING_TENANTS: Metric =
     Metric::gauge("fair_waiting_tenants", "tenants", "Tenants with a waiter");
 static REFUSED: Metric =
     Metric::counter("fair_refused", "", "Refusals, by reason").labelled("reason");
-static METRICS: &[Metric] = &[SLOTS, IN_USE, WAITING, WAITING_TENANTS, REFUSED];
+pub(crate) static METRICS: &[Metric] = &[SLOTS, IN_USE, WAITING, WAITING_TENANTS, REFUSED];
 
 impl Stats for FairSemaphore {
     fn describe(&self) -> &'static [Metric] {

@@ -44,6 +44,7 @@
 //! listener to a successor, or restart anything.
 
 mod body;
+mod catalogue;
 mod course;
 mod deadlines;
 mod ending;
@@ -62,6 +63,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
+pub use self::catalogue::METRICS;
 pub use self::ending::{Ending, Fault};
 pub use self::health::{Check, Health, Probe, Report};
 pub use self::serve::{Peer, RequestBody, Timeouts};

@@ -31,7 +31,7 @@ impl Counters {
     }
 }
 
-static METRICS: [Metric; 5] = [
+pub(crate) static METRICS: [Metric; 5] = [
     Metric::gauge(
         "lifecycle_phase",
         "",

@@ -2,6 +2,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
+use towerblock_core::{Kind, Metric};
+
+use crate::name_of;
 
 static METADATA: Metadata<'static> =
     Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
@@ -30,8 +33,19 @@ impl Facade {
         self.with(|recorder| recorder.register_histogram(&key, &METADATA))
     }
 
-    pub(crate) fn describe(&self, describe: impl Fn(&dyn Recorder)) {
-        self.with(describe);
+    /// Tells what a name means.
+    pub(crate) fn describe(&self, metric: &Metric) {
+        let (name, help) = (KeyName::from(name_of(metric)), metric.help.into());
+        let unit = match metric.unit {
+            "seconds" => Unit::Seconds,
+            "bytes" => Unit::Bytes,
+            _ => Unit::Count,
+        };
+        self.with(|recorder| match metric.kind {
+            Kind::Counter => recorder.describe_counter(name, Some(unit), help),
+            Kind::Gauge => recorder.describe_gauge(name, Some(unit), help),
+            _ => recorder.describe_histogram(name, Some(unit), help),
+        });
     }
 
     fn with<T>(&self, ask: impl FnOnce(&dyn Recorder) -> T) -> T {
@@ -46,30 +60,5 @@ impl fmt::Debug for Facade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whose = self.0.as_ref().map_or("the process", |_| "its own");
         f.debug_tuple("Facade").field(&whose).finish()
-    }
-}
-
-/// What a name means, told to a recorder.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Described {
-    Counter(&'static str, Unit, &'static str),
-    Gauge(&'static str, Unit, &'static str),
-    Histogram(&'static str, Unit, &'static str),
-}
-
-impl Described {
-    pub(crate) fn tell(self, recorder: &dyn Recorder) {
-        let name = KeyName::from_const_str;
-        match self {
-            Self::Counter(of, unit, help) => {
-                recorder.describe_counter(name(of), Some(unit), help.into());
-            }
-            Self::Gauge(of, unit, help) => {
-                recorder.describe_gauge(name(of), Some(unit), help.into());
-            }
-            Self::Histogram(of, unit, help) => {
-                recorder.describe_histogram(name(of), Some(unit), help.into());
-            }
-        }
     }
 }

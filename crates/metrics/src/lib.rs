@@ -54,6 +54,7 @@
 //! share its numbers between processes: that is what Prometheus does.
 
 mod board;
+mod catalogue;
 mod clock;
 mod facade;
 mod first_come;
@@ -64,8 +65,9 @@ mod sync;
 pub use self::board::{
     By, Exposure, OnTenantBoard, TenantBoard, TenantBoardFuture, TenantBoardLayer, TenantReport,
 };
+pub use self::catalogue::{HTTP_METRICS, METRICS};
 pub use self::http::{HttpMetrics, HttpMetricsFuture, HttpMetricsLayer, MeteredBody};
-pub use self::page::{ExportError, Exporter, Exposition, Process, Upkeep, publish};
+pub use self::page::{ExportError, Exporter, Exposition, Process, Upkeep, name_of, publish};
 
 // The front page shows code: it compiles, and it runs.
 #[cfg(doctest)]

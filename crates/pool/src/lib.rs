@@ -61,6 +61,7 @@
 //! [`FairSemaphore`]: towerblock_fair::FairSemaphore
 
 mod aging;
+mod catalogue;
 mod connect;
 mod engine;
 mod error;
@@ -77,6 +78,7 @@ mod stats;
 pub use bb8;
 
 pub use self::aging::{Aging, Validation};
+pub use self::catalogue::METRICS;
 pub use self::connect::Connects;
 pub use self::error::PoolError;
 pub use self::holder::Held;

@@ -41,6 +41,7 @@ mod ask;
 mod binding;
 mod budget;
 mod cancel;
+mod catalogue;
 mod choice;
 mod clock;
 mod cluster;
@@ -78,6 +79,7 @@ mod write;
 
 pub use self::binding::{Binding, SchemaName};
 pub use self::budget::{Budget, BudgetError, Fleet};
+pub use self::catalogue::METRICS;
 pub use self::cluster::Cluster;
 pub use self::dedicated::Dedicated;
 pub use self::doctor::{

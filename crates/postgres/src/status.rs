@@ -99,7 +99,7 @@ static FOREIGN_TOKENS: Metric = Metric::counter(
     "reads",
     "Reads with the token of a write that this cluster has not seen",
 );
-static METRICS: &[Metric] = &[
+pub(crate) static METRICS: &[Metric] = &[
     CONNECTIONS,
     USED,
     WAITING,

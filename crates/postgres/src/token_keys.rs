@@ -149,7 +149,7 @@ static REFUSED: Metric = Metric::counter(
     "Read tokens that were not heeded, by reason",
 )
 .labelled("reason");
-static METRICS: &[Metric] = &[REFUSED];
+pub(crate) static METRICS: &[Metric] = &[REFUSED];
 
 impl Stats for TokenKeys {
     fn describe(&self) -> &'static [Metric] {

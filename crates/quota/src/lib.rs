@@ -50,6 +50,7 @@
 
 mod ask;
 mod body;
+mod catalogue;
 mod claim;
 mod counters;
 mod crossing;
@@ -90,6 +91,7 @@ mod table;
 mod tests;
 mod window;
 
+pub use self::catalogue::METRICS;
 #[cfg(feature = "toml")]
 pub use self::file::{InvalidPlans, plans_from_toml};
 #[cfg(feature = "redis")]

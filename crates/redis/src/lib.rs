@@ -34,6 +34,7 @@
 
 mod bus;
 mod call;
+mod catalogue;
 mod check;
 mod counters;
 mod ear;
@@ -54,6 +55,7 @@ mod tls;
 mod url;
 
 pub use self::call::Call;
+pub use self::catalogue::METRICS;
 pub use self::error::{Class, Error};
 pub use self::redis::Redis;
 pub use self::reply::Reply;

@@ -45,6 +45,7 @@
 mod alarm;
 mod body;
 mod bulkhead;
+mod catalogue;
 mod class;
 mod counters;
 mod future;
@@ -61,6 +62,7 @@ mod tests;
 mod window;
 
 pub use self::bulkhead::{Bulkhead, BulkheadLayer};
+pub use self::catalogue::METRICS;
 pub use self::hold::{Hold, HoldFuture, HoldLayer};
 pub use self::{body::ShedBody, future::ResponseFuture};
 pub use self::{

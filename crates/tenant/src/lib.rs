@@ -54,6 +54,7 @@
 
 mod authorize;
 mod body;
+mod catalogue;
 mod context;
 #[cfg(feature = "axum")]
 mod current;
@@ -67,6 +68,7 @@ mod service;
 mod tenant;
 
 pub use self::authorize::{Authorize, Verdict};
+pub use self::catalogue::METRICS;
 pub use self::context::{InTenant, NoTenant, Scoped, carry, current, scope, spawn, spawn_blocking};
 #[cfg(feature = "axum")]
 pub use self::current::CurrentTenant;

@@ -45,7 +45,12 @@ impl Error {
     /// Whether the server's log says that its port was taken.
     pub(crate) fn is_port_taken(&self) -> bool {
         let log = self.log.as_deref().unwrap_or_default();
-        log.contains("Address already in use") || log.contains("Address in use")
+        let said = [
+            "Address already in use",
+            "Address in use",
+            "address already in use",
+        ];
+        said.iter().any(|said| log.contains(said))
     }
 }
 

@@ -52,6 +52,7 @@ mod port;
 mod postgres;
 mod process;
 mod programs;
+mod prometheus;
 mod proxy;
 mod redis;
 mod supervisor;
@@ -63,6 +64,7 @@ pub use self::{
     pgbouncer::{PgBouncer, PgBouncerBuilder, PoolMode},
     polls::{at_every_poll, poll_times},
     postgres::{Postgres, PostgresBuilder, Server},
+    prometheus::{Prometheus, PrometheusBuilder, Sample, dashboard_queries, promtool},
     proxy::{Direction, Proxy},
     redis::{Redis, RedisBuilder},
 };

@@ -27,6 +27,14 @@ pub(crate) const NGINX: Program = Program {
     name: "nginx",
     package: "nginx",
 };
+pub(crate) const PROMETHEUS: Program = Program {
+    name: "prometheus",
+    package: "prometheus",
+};
+pub(crate) const PROMTOOL: Program = Program {
+    name: "promtool",
+    package: "prometheus",
+};
 
 impl Program {
     /// Its path, by the name it was found under, which some programs go by.

@@ -15,7 +15,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use towerblock_testkit::{PgBouncer, PoolMode, Postgres, Redis};
+use towerblock_testkit::{PgBouncer, PoolMode, Postgres, Prometheus, Redis};
 
 const SCENE: &str = "TESTKIT_SCENE";
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -28,12 +28,14 @@ async fn scene() {
     let redis = Redis::builder().start().await.unwrap();
     let pooler = PgBouncer::builder(cluster.primary().addr(), PoolMode::Session);
     let pooler = pooler.start().await.unwrap();
+    let prometheus = Prometheus::builder().start().await.unwrap();
     let standby = &cluster.standbys()[0];
     let pids = [
         cluster.primary().pid(),
         standby.pid(),
         redis.pid(),
         pooler.pid(),
+        prometheus.pid(),
     ];
     // SIGSTOP holds off every signal but SIGKILL.
     if scene.contains("paused") {
@@ -44,7 +46,7 @@ async fn scene() {
     println!("\nready {} {}", std::process::id(), shown.join(" "));
     match &*scene {
         "panic" => panic!("as the scene wants"),
-        "drop" => drop((cluster, redis, pooler)),
+        "drop" => drop((cluster, redis, pooler, prometheus)),
         "return" => return,
         _ => {}
     }
@@ -156,7 +158,7 @@ impl Act {
         let own: u32 = pids.next().unwrap();
         assert_eq!(own, child.id());
         let servers: Vec<u32> = pids.collect();
-        assert_eq!(servers.len(), 4);
+        assert_eq!(servers.len(), 5);
         let folders = format!("{}/testkit-", temp.display());
         Self {
             child,

@@ -84,6 +84,9 @@ pub mod docs {
     #[doc = include_str!("../docs/metrics.md")]
     pub mod metrics {}
 
+    #[doc = include_str!("../docs/observability/README.md")]
+    pub mod observability {}
+
     #[doc = include_str!("../docs/operations.md")]
     pub mod operations {}
 

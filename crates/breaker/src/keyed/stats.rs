@@ -28,7 +28,7 @@ static OVERFLOWN: Metric = Metric::counter(
     "Failures of keys that there was no room for",
 )
 .labelled("circuit");
-static METRICS: &[Metric] = &[KEYS, OPEN, REFUSED, OVERFLOWN];
+pub(crate) static METRICS: &[Metric] = &[KEYS, OPEN, REFUSED, OVERFLOWN];
 
 /// Without the shared circuit's, which has its own.
 impl<K: Send> Stats for Circuits<K> {

@@ -10,5 +10,6 @@ mod write;
 
 pub(crate) use self::desk::Desk;
 pub use self::error::OutboxError;
+pub(crate) use self::relay::METRICS;
 pub use self::relay::Relay;
 pub use self::table::Outbox;

@@ -89,9 +89,10 @@ impl Drop for Relay {
     }
 }
 
+pub(crate) static METRICS: &[Metric] = &[SEEN, TOLD, ERRORS, SILENT];
+
 impl Stats for Relay {
     fn describe(&self) -> &'static [Metric] {
-        static METRICS: &[Metric] = &[SEEN, TOLD, ERRORS, SILENT];
         METRICS
     }
 

@@ -34,6 +34,7 @@ where
 {
     type Output = Result<Response<R>, E>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         this.visit.running(true);
@@ -48,6 +49,7 @@ where
     }
 }
 
+#[inline]
 fn of_response<R>(response: &Response<R>) -> Outcome {
     let status = response.status();
     if status.is_success() {

@@ -12,7 +12,7 @@ mod service;
 mod sketch;
 mod slot;
 mod tenant_board;
-mod told;
+pub(crate) mod told;
 mod tracked;
 mod visit;
 

@@ -34,6 +34,7 @@ where
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, req: Request<B>) -> Self::Future {
         let mut visit = self.board.visit(req.tenant());
         visit.running(true);

@@ -22,6 +22,7 @@ pin_project! {
 }
 
 impl<B: Body> MeteredBody<B> {
+    #[inline]
     pub(crate) fn around(
         response: Response<B>,
         exchange: Option<Exchange>,
@@ -51,6 +52,7 @@ impl<B: Body> Body for MeteredBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
+    #[inline]
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -85,6 +87,7 @@ impl<B: Body> Body for MeteredBody<B> {
     }
 }
 
+#[inline]
 fn over(exchange: Exchange, failed: bool) {
     if failed {
         exchange.fail(Failure::BodyError);

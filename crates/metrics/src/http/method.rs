@@ -6,6 +6,7 @@ pub(crate) const METHODS: [&str; 10] = [
 ];
 
 /// The place of a method among them.
+#[inline]
 pub(crate) fn place(method: &Method) -> usize {
     match *method {
         Method::GET => 0,

@@ -6,7 +6,7 @@ mod future;
 mod layer;
 mod method;
 mod routes;
-mod series;
+pub(crate) mod series;
 mod service;
 
 pub use self::body::MeteredBody;

@@ -64,6 +64,7 @@ impl Route {
 
 /// Of three pieces of eight bytes and the length. Routes are the application's and so many at
 /// most: nobody chooses who collides, and whoever does is looked at one after another.
+#[inline]
 fn hash(name: &str) -> u64 {
     const SEED: u64 = 0x51_7c_c1_b7_27_22_0a_95;
     let (name, len) = (name.as_bytes(), name.len());

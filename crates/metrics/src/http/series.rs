@@ -1,31 +1,76 @@
 use std::sync::{Arc, OnceLock};
 
 use http::StatusCode;
-use metrics::{Counter, Gauge, Histogram, Label, Unit};
+use metrics::{Counter, Gauge, Histogram, Label};
+use towerblock_core::Metric;
 
-use crate::facade::{Described, Facade};
+use crate::facade::Facade;
 use crate::first_come::FirstCome;
+use crate::name_of;
 
 /// A route answers with a few; what is beyond is `other`.
 const STATUSES: usize = 32;
 
-const REQUESTS: &str = "http_requests_total";
-const FAILURES: &str = "http_request_failures_total";
-const IN_FLIGHT: &str = "http_requests_in_flight";
-const TO_HEAD: &str = "http_request_duration_seconds";
-const TO_END: &str = "http_exchange_duration_seconds";
-const RECEIVED: &str = "http_request_body_bytes_total";
-const SENT: &str = "http_response_body_bytes_total";
+type Described = (Metric, &'static [&'static str]);
 
-#[rustfmt::skip]
-static DESCRIBED: [Described; 7] = [
-    Described::Counter(REQUESTS, Unit::Count, "Requests by status; 499: the client went away first"),
-    Described::Counter(FAILURES, Unit::Count, "Requests that did not end well, by failure"),
-    Described::Gauge(IN_FLIGHT, Unit::Count, "Requests whose response has not ended"),
-    Described::Histogram(TO_HEAD, Unit::Seconds, "Until the head of the response, or until it failed"),
-    Described::Histogram(TO_END, Unit::Seconds, "Until the body of the response has ended, or failed"),
-    Described::Counter(RECEIVED, Unit::Bytes, "Bodies of requests whose length is known"),
-    Described::Counter(SENT, Unit::Bytes, "Bodies of responses"),
+const METHOD: &[&str] = &["method"];
+const ROUTE: &[&str] = &["method", "route"];
+
+static REQUESTS: Described = (
+    Metric::counter(
+        "http_requests",
+        "requests",
+        "Requests by status; 499: the client went away first",
+    ),
+    &["method", "route", "status"],
+);
+static FAILURES: Described = (
+    Metric::counter(
+        "http_request_failures",
+        "requests",
+        "Requests that did not end well, by failure",
+    ),
+    &["method", "route", "failure"],
+);
+static IN_FLIGHT: Described = (
+    Metric::gauge(
+        "http_requests_in_flight",
+        "requests",
+        "Requests whose response has not ended",
+    ),
+    METHOD,
+);
+static TO_HEAD: Described = (
+    Metric::histogram(
+        "http_request_duration",
+        "seconds",
+        "Until the head of the response, or until it failed",
+    ),
+    ROUTE,
+);
+static TO_END: Described = (
+    Metric::histogram(
+        "http_exchange_duration",
+        "seconds",
+        "Until the body of the response has ended, or failed",
+    ),
+    ROUTE,
+);
+static RECEIVED: Described = (
+    Metric::counter(
+        "http_request_body",
+        "bytes",
+        "Bodies of requests whose length is known",
+    ),
+    ROUTE,
+);
+static SENT: Described = (
+    Metric::counter("http_response_body", "bytes", "Bodies of responses"),
+    ROUTE,
+);
+
+pub(crate) static METRICS: [Described; 7] = [
+    REQUESTS, FAILURES, IN_FLIGHT, TO_HEAD, TO_END, RECEIVED, SENT,
 ];
 
 /// How a request may fail; a response of any status is none.
@@ -57,17 +102,22 @@ pub(crate) struct Series {
 
 impl Series {
     pub(crate) fn new(facade: &Facade, method: &'static str, route: &Arc<str>) -> Self {
-        facade.describe(|recorder| DESCRIBED.iter().for_each(|of| of.tell(recorder)));
+        METRICS
+            .iter()
+            .for_each(|(metric, _)| facade.describe(metric));
         let labels = || labels(method, route);
         Self {
             facade: facade.clone(),
             method,
             route: Arc::clone(route),
-            in_flight: facade.gauge(IN_FLIGHT, vec![Label::from_static_parts("method", method)]),
-            to_head: facade.histogram(TO_HEAD, labels()),
-            to_end: facade.histogram(TO_END, labels()),
-            received: facade.counter(RECEIVED, labels()),
-            sent: facade.counter(SENT, labels()),
+            in_flight: facade.gauge(
+                name_of(&IN_FLIGHT.0),
+                vec![Label::from_static_parts("method", method)],
+            ),
+            to_head: facade.histogram(name_of(&TO_HEAD.0), labels()),
+            to_end: facade.histogram(name_of(&TO_END.0), labels()),
+            received: facade.counter(name_of(&RECEIVED.0), labels()),
+            sent: facade.counter(name_of(&SENT.0), labels()),
             answered: FirstCome::new(STATUSES),
             beyond: OnceLock::new(),
             failed: Default::default(),
@@ -81,7 +131,7 @@ impl Series {
         let counted = self.answered.find(
             u64::from(status),
             |(of, _)| *of == status,
-            || (status, self.with(REQUESTS, "status", status.to_string())),
+            || (status, self.with(&REQUESTS, "status", status.to_string())),
         );
         match counted {
             Some((_, counter)) => counter.increment(1),
@@ -91,7 +141,7 @@ impl Series {
 
     #[cold]
     fn count_beyond(&self) {
-        let make = || self.with(REQUESTS, "status", "other".to_owned());
+        let make = || self.with(&REQUESTS, "status", "other".to_owned());
         self.beyond.get_or_init(make).increment(1);
     }
 
@@ -100,15 +150,15 @@ impl Series {
         let place = failure as usize;
         let known = self.failed.get(place).zip(FAILURE_LABELS.get(place));
         if let Some((counter, label)) = known {
-            let make = || self.with(FAILURES, "failure", (*label).to_owned());
+            let make = || self.with(&FAILURES, "failure", (*label).to_owned());
             counter.get_or_init(make).increment(1);
         }
     }
 
-    fn with(&self, name: &'static str, label: &'static str, value: String) -> Counter {
+    fn with(&self, of: &Described, label: &'static str, value: String) -> Counter {
         let mut labels = labels(self.method, &self.route);
         labels.push(Label::new(label, value));
-        self.facade.counter(name, labels)
+        self.facade.counter(name_of(&of.0), labels)
     }
 }
 

@@ -49,6 +49,7 @@ where
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, req: Request<B>) -> Self::Future {
         let route = self.fleet.route_of.route(req.extensions());
         let series = self.fleet.routes.series(route, place(req.method()));

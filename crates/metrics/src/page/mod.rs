@@ -3,10 +3,10 @@
 mod error;
 mod exporter;
 mod exposition;
-mod process;
+pub(crate) mod process;
 mod publish;
 mod sources;
-mod text;
+pub(crate) mod text;
 mod upkeep;
 
 pub use self::error::ExportError;
@@ -14,4 +14,5 @@ pub use self::exporter::Exporter;
 pub use self::exposition::Exposition;
 pub use self::process::Process;
 pub use self::publish::publish;
+pub use self::text::name_of;
 pub use self::upkeep::Upkeep;

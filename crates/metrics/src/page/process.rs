@@ -24,7 +24,7 @@ static MAX_FDS: Metric = Metric::gauge(
 );
 static THREADS: Metric = Metric::gauge("process_threads", "threads", "Threads of this process");
 
-static METRICS: &[Metric] = &[RSS, CPU, FDS, MAX_FDS, THREADS];
+pub(crate) static METRICS: &[Metric] = &[RSS, CPU, FDS, MAX_FDS, THREADS];
 
 /// What Linux calls `USER_HZ`: it shows 100 on every processor that Rust runs on.
 const TICKS_PER_SECOND: f64 = 100.0;

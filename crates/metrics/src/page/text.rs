@@ -80,8 +80,11 @@ impl Family {
     }
 }
 
-/// The name by the conventions of Prometheus: with a base unit and with `_total`.
-pub(crate) fn name_of(metric: &Metric) -> String {
+/// What a metric is called on the page, by the conventions of Prometheus: with a base unit (seconds,
+/// bytes, ratio) and, if it is a counter, with `_total`. A histogram's series have `_bucket`, `_sum` and
+/// `_count` behind that.
+#[must_use]
+pub fn name_of(metric: &Metric) -> String {
     let mut name = metric.name.to_owned();
     if matches!(metric.unit, "seconds" | "bytes" | "ratio") && !name.ends_with(metric.unit) {
         name = format!("{name}_{}", metric.unit);

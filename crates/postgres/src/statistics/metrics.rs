@@ -78,6 +78,6 @@ static HOLD: Metric = seconds(
     "postgres_query_hold",
     "How long queries had a connection to themselves",
 );
-static METRICS: &[Metric] = &[
+pub(crate) static METRICS: &[Metric] = &[
     QUERIES, ERRORS, CANCELLED, REFUSED, SLOW, ROWS, WAIT, CONNECT, EXECUTE, HOLD,
 ];

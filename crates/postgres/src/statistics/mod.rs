@@ -23,6 +23,7 @@ use towerblock_core::TenantId;
 
 pub use self::cause::Cause;
 use self::labels::Labels;
+pub(crate) use self::metrics::METRICS;
 pub use self::report::{LabelReport, Report, SlowQuery, Spread, TenantLoad, Total, Window};
 pub(crate) use self::sample::{Outcome, Sample};
 use self::slow::Slow;

@@ -13,6 +13,7 @@ mod slots;
 mod tests;
 mod trip;
 
+pub(crate) use self::counters::METRICS;
 pub use self::limiter::FleetLimiter;
 pub(crate) use self::named::Named;
 pub use self::settings::{Fleet, InvalidNamespace};

@@ -131,4 +131,4 @@ static FAILING: Metric = Metric::gauge(
     "",
     "Whether the last lookup in the store failed: 1 or 0",
 );
-pub(super) static METRICS: &[Metric] = &[KEPT, LOOKUPS, STALE, FAILING];
+pub(crate) static METRICS: &[Metric] = &[KEPT, LOOKUPS, STALE, FAILING];

@@ -21,6 +21,7 @@ use towerblock_core::{Metric, Rejected, Stats, TenantId, Value};
 
 use self::freshness::Lifetimes;
 use self::health::Health;
+pub(crate) use self::health::METRICS;
 use self::lookup::{Lookups, Room};
 pub use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]
@@ -185,7 +186,7 @@ impl Registry {
 
 impl Stats for Registry {
     fn describe(&self) -> &'static [Metric] {
-        health::METRICS
+        METRICS
     }
 
     fn read(&self, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {

@@ -1,0 +1,7 @@
+use towerblock_core::Metric;
+
+use crate::counters;
+
+/// What the crate's [`Stats`](towerblock_core::Stats) tell, a slice for each source: known without an
+/// instance, for those who make dashboards.
+pub static METRICS: &[&[Metric]] = &[&counters::SHED, &counters::BULKHEAD];
