@@ -105,14 +105,6 @@ impl Caches {
         })
     }
 
-    /// Lets loads that are under way end for so long, and then whatever they need.
-    pub(crate) async fn shutdown(&self, grace: Duration) {
-        self.hub.shutdown(grace).await;
-        if let Some(redis) = &self.redis {
-            redis.close().await;
-        }
-    }
-
     /// Notes in a write's transaction what it makes stale: should this process end before it
     /// says so, others find it.
     pub(crate) async fn note(

@@ -9,14 +9,12 @@ use http::uri::Authority;
 use http::{HeaderValue, StatusCode};
 use subtle::ConstantTimeEq as _;
 use towerblock_core::{ProblemBody, TenantId};
+use towerblock_lifecycle::Peer;
 use towerblock_respond::Refused;
 
+use crate::config::Secret;
 use crate::reply::{invalid, missing};
 use crate::state::Shared;
-
-/// The other end of the connection; set by the server, so no request can claim it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Whether the request comes from this machine, through no proxy, and is meant for it: only
 /// then may its headers say who asks. A page whose host name was made to point here
@@ -24,7 +22,7 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 /// nginx does so with `proxy_set_header X-Forwarded-For`.
 pub(crate) fn is_local(parts: &Parts) -> bool {
     let peer = parts.extensions.get::<Peer>();
-    let from_loopback = peer.is_some_and(|peer| peer.0.to_canonical().is_loopback());
+    let from_loopback = peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
     let proxied = [FORWARDED.as_str(), "x-forwarded-for", VIA.as_str()];
     from_loopback
         && is_meant_for_us(parts)
@@ -98,17 +96,20 @@ impl FromRequestParts<Shared> for Admin {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Refused> {
-        let allowed = state.admin_token.as_ref().map_or_else(
-            || is_local(parts),
-            |token| {
-                let given = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-                let given = given.and_then(|value| value.strip_prefix(b"Bearer "));
-                given.is_some_and(|given| given.ct_eq(token.expose().as_bytes()).into())
-            },
-        );
+        let allowed = is_admin(parts, state.admin_token.as_ref());
         let refused = || unauthorized("only for admins");
         allowed.then_some(Self).ok_or_else(refused)
     }
+}
+
+/// Whether who asks has the token, or is on this machine where there is none.
+pub(crate) fn is_admin(parts: &Parts, token: Option<&Secret>) -> bool {
+    let Some(token) = token else {
+        return is_local(parts);
+    };
+    let given = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let given = given.and_then(|value| value.strip_prefix(b"Bearer "));
+    given.is_some_and(|given| given.ct_eq(token.expose().as_bytes()).into())
 }
 
 /// The caller is an admin by the token, and may change what the server does. Where no token is

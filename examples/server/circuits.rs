@@ -2,6 +2,7 @@
 //! is away, reads go on. Beside each stands one for every tenant, so that whoever has queries
 //! that never end, or a broken schema, shuts out nobody else.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres as driver;
@@ -9,7 +10,7 @@ use towerblock_breaker::{
     self as breaker, Backoff, Circuit, Fault as _, Policy, Probes, Registry, Verdict, Window,
 };
 use towerblock_cache::OutboxError;
-use towerblock_core::{Reason, Rejected, Stats, TenantId};
+use towerblock_core::{Metric, Reason, Rejected, Stats, TenantId, Value};
 use towerblock_postgres::Error;
 
 use crate::store::StoreError;
@@ -107,8 +108,24 @@ impl Circuits {
         &self.registry
     }
 
-    pub(crate) fn stats(&self) -> [&dyn Stats; 3] {
-        [&self.registry, &self.reads, &self.writes]
+    /// Of each circuit, and of those that tenants have beside it.
+    pub(crate) fn stats(&self) -> [Arc<dyn Stats>; 2] {
+        let of_tenants = OfTenants([self.reads.clone(), self.writes.clone()]);
+        [Arc::new(self.registry.clone()), Arc::new(of_tenants)]
+    }
+}
+
+/// Told apart by the circuit that they stand beside.
+struct OfTenants([breaker::Circuits<TenantId>; 2]);
+
+impl Stats for OfTenants {
+    fn describe(&self) -> &'static [Metric] {
+        let [reads, _] = &self.0;
+        reads.describe()
+    }
+
+    fn read(&self, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {
+        self.0.iter().for_each(|circuits| circuits.read(sink));
     }
 }
 

@@ -38,6 +38,11 @@ pub(crate) fn tenants() -> impl Iterator<Item = Tenant> {
         })
 }
 
+/// Those that are not one of many.
+pub(crate) fn named() -> impl Iterator<Item = TenantId> {
+    tenants().take(NAMED.len()).map(|tenant| tenant.id)
+}
+
 /// The plugins of a tenant, oldest first.
 pub(crate) fn plugins(tenant: &Tenant) -> impl Iterator<Item = Plugin> {
     let count = match (tenant.id.as_str(), tenant.placement.isolation) {

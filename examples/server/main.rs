@@ -2,6 +2,8 @@
 
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "it is a program")]
 
+use std::process::ExitCode;
+
 use marketplace::Config;
 
 /// Alone worth as much as several layers, where threads meet in the allocator.
@@ -9,7 +11,7 @@ use marketplace::Config;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
-async fn main() {
+async fn main() -> ExitCode {
     let config = Config::read(std::env::args_os()).unwrap_or_else(|(text, code)| {
         if code == 0 {
             println!("{text}");
@@ -22,8 +24,11 @@ async fn main() {
         .with_env_filter(&config.rust_log)
         .with_writer(std::io::stderr)
         .init();
-    if let Err(error) = marketplace::run(config).await {
-        eprintln!("{error}");
-        std::process::exit(1);
+    match marketplace::run(config).await {
+        Ok(ending) => ending.exit_code(),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
 }

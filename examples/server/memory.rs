@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use towerblock_core::{Metric, Reason, Rejected, Stats, Value};
+use towerblock_core::{Reason, Rejected, Stats};
 use towerblock_page::{Page, Seek};
 use towerblock_postgres::{Scope, Statistics};
 use towerblock_tenant::Tenant;
@@ -176,6 +176,10 @@ impl Store for MemoryStore {
         true
     }
 
+    fn stats(&self) -> Option<Arc<dyn Stats>> {
+        None
+    }
+
     fn queries(&self) -> Option<&Statistics> {
         None
     }
@@ -183,14 +187,6 @@ impl Store for MemoryStore {
     async fn close(&self, _: Duration) -> usize {
         0
     }
-}
-
-impl Stats for MemoryStore {
-    fn describe(&self) -> &'static [Metric] {
-        &[]
-    }
-
-    fn read(&self, _: &mut dyn FnMut(&'static Metric, &str, Value)) {}
 }
 
 /// As exact as a cursor and a database are.

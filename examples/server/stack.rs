@@ -23,16 +23,18 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 use towerblock_breaker::FallbackLayer;
 use towerblock_core::{ProblemBody, Reason, Rejected};
+use towerblock_lifecycle::InFlightLayer;
+use towerblock_metrics::{HttpMetricsLayer, TenantBoardLayer};
 use towerblock_page::PageLayer;
 use towerblock_postgres::{Carrier, ClusterLayer};
 use towerblock_respond::{Refused, RespondLayer};
 use towerblock_shed::{Limit, ShedLayer};
 use towerblock_tenant::{GuardedHeader, Subdomain, TenantLayer};
-use tracing::field::Empty;
 
 use crate::caller::is_local;
-use crate::routes;
+use crate::observed::Observed;
 use crate::state::Shared;
+use crate::{routes, trace};
 
 /// Bytes of a request's body.
 pub(crate) const BODY_LIMIT: usize = 64 * 1_024;
@@ -48,16 +50,21 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Compressing less costs more than it saves.
 const COMPRESS_ABOVE: u64 = 1_024;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const DEGRADED: HeaderName = HeaderName::from_static("x-degraded");
 const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 
 /// The whole application: probes and admin routes, and the tenants' behind the stack.
-pub(crate) fn app(state: Shared, origins: Vec<HeaderValue>) -> Result<Router, BoxError> {
-    let tenants = around(routes::tenants(&state), &state, origins)?;
+pub(crate) fn app(
+    state: Shared,
+    observed: &Observed,
+    origins: Vec<HeaderValue>,
+) -> Result<Router, BoxError> {
+    let tenants = around(routes::tenants(&state), &state, observed, origins)?;
     // Probes stand outside everything: they must answer when nothing else does.
-    let operators = routes::operators().method_not_allowed_fallback(no_method);
+    let operators = routes::operators(&state, observed);
+    let operators = operators.method_not_allowed_fallback(no_method);
     Ok(operators.merge(tenants).with_state(state))
 }
 
@@ -65,6 +72,7 @@ pub(crate) fn app(state: Shared, origins: Vec<HeaderValue>) -> Result<Router, Bo
 pub(crate) fn around(
     routes: Router<Shared>,
     state: &Shared,
+    observed: &Observed,
     origins: Vec<HeaderValue>,
 ) -> Result<Router<Shared>, BoxError> {
     let who_is_asking = TenantLayer::new(Arc::clone(&state.registry))
@@ -86,12 +94,12 @@ pub(crate) fn around(
         // that the client chose stays if it is fit for a log.
         .layer(MapRequestLayer::new(drop_unfit_id))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
-        // Outside all that refuses: every answer is counted, and stands in its span.
+        // Outside all that answers: every line of the log stands in its span.
         .layer(
             TraceLayer::new_for_http()
-                .make_span_with(span)
+                .make_span_with(trace::span)
                 .on_request(())
-                .on_response(state.metrics.clone())
+                .on_response(trace::Answered)
                 .on_body_chunk(())
                 .on_eos(())
                 .on_failure(()),
@@ -104,10 +112,16 @@ pub(crate) fn around(
         // Outside everything of ours: a panic in any of it is one 500, not a dead
         // connection.
         .layer(CatchPanicLayer::custom(panicked))
+        // Outside all that refuses: what is answered is waited for, whatever it is.
+        .layer(InFlightLayer::new(&observed.lifecycle))
+        // Outside all that refuses: every outcome is counted, also that nobody waited for it.
+        .layer(HttpMetricsLayer::matched_path().recorder(observed.page.recorder()))
         // Outside the layers that refuse with an error: from here on out nothing fails.
         .layer(RespondLayer::new())
         // Everything below may rely on the tenant; nothing below runs without one.
         .layer(who_is_asking)
+        // Right inside the tenant: what is refused below is counted for it, too.
+        .layer(TenantBoardLayer::new(state.board.clone()))
         // Inside the tenant, so that only requests of one are given time for queries; outside
         // the timeout, for the answer of any handler may carry what it wrote.
         .layer(own_writes)
@@ -157,14 +171,6 @@ fn drop_unfit_id(mut req: Request) -> Request {
         req.headers_mut().remove(REQUEST_ID);
     }
     req
-}
-
-fn span(req: &Request) -> tracing::Span {
-    let id = req
-        .headers()
-        .get(REQUEST_ID)
-        .and_then(|id| id.to_str().ok());
-    tracing::info_span!("request", id, method = %req.method(), path = req.uri().path(), tenant = Empty)
 }
 
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {

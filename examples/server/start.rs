@@ -3,35 +3,33 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use towerblock_cache::Relay;
 use towerblock_core::BoxError;
+use towerblock_lifecycle::{Deadlines, Ending, Lifecycle};
 use towerblock_tenant::{MemoryStore as MemoryTenants, Registry, Tenant};
 
 use crate::caches::Caches;
 use crate::circuits::Circuits;
 use crate::config::{Config, Database};
 use crate::memory::MemoryStore;
+use crate::observed::Observed;
 use crate::postgres::{Embedded, PostgresStore};
 use crate::state::{Shared, State};
-use crate::{demo, serve, stack};
+use crate::{closing, demo, stack};
 
-/// What a request that was cut off left in use is not waited for any longer.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Serves until SIGTERM or Ctrl-C.
+/// Serves until SIGTERM or Ctrl-C; how it ended. A second signal cuts off what is in flight.
 ///
 /// # Errors
 ///
 /// Those of the start: the address is taken, or an embedded server does not come up.
 /// Afterwards there are none.
-pub async fn run(mut config: Config) -> Result<(), BoxError> {
+pub async fn run(mut config: Config) -> Result<Ending, BoxError> {
     // From the first moment on, so that whatever is started is stopped in order.
-    let stop = serve::stop_signal()?;
+    let lifecycle = Lifecycle::new(config.deadlines());
+    lifecycle.stop_on_signals()?;
     let address = SocketAddr::new(config.host, config.port);
     let listener = TcpListener::bind(address)
         .await
@@ -39,39 +37,38 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
 
     // Dropped last: the embedded servers must outlive everything that talks to them.
     let (_embedded, place) = choose_database(&mut config).await?;
+    let state = open(&config, &lifecycle)?;
+    let observed = Observed::new(lifecycle.clone(), &state)?;
+    let _upkeep = observed.page.upkeep();
+    let app = stack::app(Arc::clone(&state), &observed, config.cors_origins.clone())?;
+
+    let has_secrets = !config.secret_keys.is_empty();
+    let places = [place, caches(&config)];
+    announce(&state, listener.local_addr()?, &places, has_secrets)?;
+    lifecycle.ready();
+    Ok(lifecycle.run(lifecycle.serve(listener, app)).await)
+}
+
+/// Opens the data and all that stands on it; `lifecycle` closes it.
+fn open(config: &Config, lifecycle: &Lifecycle) -> Result<Shared, BoxError> {
     // What works in the background is in here, and stops when it is dropped.
     let mut tasks = JoinSet::new();
     let state = match &config.database_url {
         Some(Database::Postgres(primary)) => {
             let circuits = Circuits::new();
-            let caches = Arc::new(Caches::new(&config)?);
-            let store =
-                PostgresStore::new(&config, primary, circuits.clone(), Arc::clone(&caches))?;
+            let caches = Arc::new(Caches::new(config)?);
+            let store = PostgresStore::new(config, primary, circuits.clone(), Arc::clone(&caches))?;
             let registry = Registry::new(store.tenants());
             tasks.spawn(Arc::clone(&store).supervise());
             let relay = store.relay()?;
-            let mut state = State::new(&config, store, registry, circuits, caches)?;
-            state.relay = Some(relay);
+            let mut state = State::new(config, store, registry, circuits, caches)?;
+            state.relay = Some(Arc::new(relay));
             Arc::new(state)
         }
-        _ => memory(&config, usize::MAX)?,
+        _ => memory(config, usize::MAX)?,
     };
-    tasks.spawn(upkeep(Arc::clone(&state)));
-    let app = stack::app(Arc::clone(&state), config.cors_origins.clone())?;
-
-    let has_secrets = !config.secret_keys.is_empty();
-    let places = [place, caches(&config)];
-    announce(&state, listener.local_addr()?, &places, has_secrets)?;
-    serve::until(stop, listener, app, &state).await;
-    // Nothing asks any more, so nothing has to wait for those that are idle. What was written
-    // is forgotten before what keeps it ends.
-    state.writes.shutdown(CLOSE_TIMEOUT).await;
-    state.relay.iter().for_each(Relay::stop);
-    state.caches.shutdown(CLOSE_TIMEOUT).await;
-    drop(tasks);
-    let in_use = state.store.close(CLOSE_TIMEOUT).await;
-    tracing::info!(in_use, "closed the connections to the database");
-    Ok(())
+    closing::in_order(lifecycle, &state, tasks);
+    Ok(state)
 }
 
 /// The whole server over demo data in memory, without a network, for so many tenants.
@@ -81,7 +78,8 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
 /// When the system has no random bytes for a secret.
 pub fn in_memory(config: &Config, tenants: usize) -> Result<Router, BoxError> {
     let state = memory(config, tenants)?;
-    stack::app(state, config.cors_origins.clone())
+    let observed = Observed::new(Lifecycle::new(Deadlines::default()), &state)?;
+    stack::app(state, &observed, config.cors_origins.clone())
 }
 
 /// The server's stack around other routes.
@@ -91,8 +89,9 @@ pub fn in_memory(config: &Config, tenants: usize) -> Result<Router, BoxError> {
 /// As [`in_memory`].
 pub fn around(routes: Router, config: &Config, tenants: usize) -> Result<Router, BoxError> {
     let state = memory(config, tenants)?;
+    let observed = Observed::new(Lifecycle::new(Deadlines::default()), &state)?;
     let origins = config.cors_origins.clone();
-    let routes = stack::around(routes.with_state(()), &state, origins)?;
+    let routes = stack::around(routes.with_state(()), &state, &observed, origins)?;
     Ok(routes.with_state(state))
 }
 
@@ -147,14 +146,6 @@ fn caches(config: &Config) -> String {
         return format!("memory, and Redis at {host} for this instance alone; {others}");
     }
     format!("memory, shared through Redis at {host} (REDIS_URL)")
-}
-
-async fn upkeep(state: Shared) {
-    let mut tick = tokio::time::interval(Duration::from_secs(5));
-    loop {
-        tick.tick().await;
-        state.metrics.upkeep();
-    }
 }
 
 fn announce(

@@ -1,12 +1,11 @@
 //! What the handlers share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use towerblock_cache::Relay;
 use towerblock_core::{BoxError, Stats};
+use towerblock_metrics::{Exposure, TenantBoard};
 use towerblock_page::KeyRing;
 use towerblock_postgres::{Scope, TokenKeys};
 use towerblock_redis::Redis;
@@ -16,11 +15,10 @@ use towerblock_tenant::{JwtClaim, Registry};
 use crate::caches::Caches;
 use crate::circuits::Circuits;
 use crate::config::{Config, Secret};
-use crate::metrics::HttpMetrics;
 use crate::secrets::Secrets;
-use crate::stack;
 use crate::store::Store;
 use crate::writes::Writes;
+use crate::{demo, stack};
 
 /// The state of the router.
 pub(crate) type Shared = Arc<State>;
@@ -33,15 +31,14 @@ pub(crate) struct State {
     pub(crate) caches: Arc<Caches>,
     pub(crate) writes: Writes,
     /// Where other instances, or one that was killed, say what is stale.
-    pub(crate) relay: Option<Relay>,
-    pub(crate) metrics: HttpMetrics,
+    pub(crate) relay: Option<Arc<Relay>>,
+    /// How each tenant fares.
+    pub(crate) board: TenantBoard,
     pub(crate) admin_token: Option<Secret>,
     pub(crate) cursor_keys: KeyRing,
     pub(crate) read_tokens: TokenKeys,
     pub(crate) tokens: JwtClaim,
     pub(crate) instance: String,
-    pub(crate) started: Instant,
-    pub(crate) connections: AtomicUsize,
 }
 
 impl State {
@@ -71,26 +68,32 @@ impl State {
             caches,
             writes: Writes::new(),
             relay: None,
-            metrics: HttpMetrics::new(),
+            board: TenantBoard::new(Exposure::default().pin(demo::named())),
             admin_token: config.admin_token.clone(),
             cursor_keys: secrets.key_ring()?,
             read_tokens: secrets.read_tokens()?,
             tokens: secrets.tenant_claim()?,
             instance: config.instance_id.clone().unwrap_or_else(named),
-            started: Instant::now(),
-            connections: AtomicUsize::new(0),
         })
     }
 
     /// All that has numbers to show.
-    pub(crate) fn stats(&self) -> impl Iterator<Item = &dyn Stats> {
-        let own: [&dyn Stats; 4] = [&*self.store, &*self.registry, &self.shed, &self.caches.hub];
-        let redis = self.caches.redis.iter().map(|redis| redis as &dyn Stats);
-        let relay = self.relay.iter().map(|relay| relay as &dyn Stats);
-        own.into_iter()
-            .chain(redis)
-            .chain(relay)
-            .chain(self.circuits.stats())
+    pub(crate) fn stats(&self) -> Vec<Arc<dyn Stats>> {
+        let mut all: Vec<Arc<dyn Stats>> = vec![
+            Arc::clone(&self.registry) as _,
+            Arc::new(self.shed.clone()),
+            Arc::new(self.caches.hub.clone()),
+            Arc::new(self.read_tokens.clone()),
+        ];
+        all.extend(self.store.stats());
+        if let Some(redis) = &self.caches.redis {
+            all.push(Arc::new(redis.clone()));
+        }
+        if let Some(relay) = &self.relay {
+            all.push(Arc::clone(relay) as _);
+        }
+        all.extend(self.circuits.stats());
+        all
     }
 
     /// Whether whoever asks wrote a moment ago. They must see it, and what is kept may be
@@ -99,9 +102,5 @@ impl State {
     /// is good for: a minute.
     pub(crate) fn has_written(&self, scope: &Scope) -> bool {
         scope.token_text(&self.read_tokens).is_some()
-    }
-
-    pub(crate) fn is_ready(&self) -> bool {
-        self.store.is_ready()
     }
 }

@@ -1,6 +1,6 @@
 //! Where the data lives, as the handlers see it.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,7 +15,7 @@ use towerblock_tenant::Tenant;
 
 /// The data of all tenants. Every call says whose data it means, and what it is a part of.
 #[async_trait]
-pub(crate) trait Store: Stats + 'static {
+pub(crate) trait Store: Send + Sync + 'static {
     /// A page of the newest plugins, or of those of one team.
     async fn plugins(
         &self,
@@ -76,6 +76,9 @@ pub(crate) trait Store: Stats + 'static {
 
     /// Whether the data is there and answers.
     fn is_ready(&self) -> bool;
+
+    /// The numbers of its connections, where it has any.
+    fn stats(&self) -> Option<Arc<dyn Stats>>;
 
     /// What is known of its queries, where it makes any.
     fn queries(&self) -> Option<&Statistics>;

@@ -81,7 +81,7 @@ fn config(upstreams: &[SocketAddr], port: u16) -> String {
     let _infallible = write!(
         config,
         "keepalive 32;\n}}\nserver {{\nlisten 127.0.0.1:{port};\nlocation / {{\nproxy_pass http://app;\n\
-         proxy_http_version 1.1;\nproxy_set_header connection \"\";\n}}\n}}\n}}\n"
+         proxy_http_version 1.1;\nproxy_set_header connection \"\";\nproxy_set_header host $http_host;\n}}\n}}\n}}\n"
     );
     config
 }

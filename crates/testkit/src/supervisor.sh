@@ -3,11 +3,12 @@
 # Lines on standard input are commands (the functions below), lines on standard output
 # are reports: "done N STATUS", "started N PID", "ended N STATUS".
 dir=$1
-watchers=''
+watchers='' ending=''
 
-# `table`: "pid:parent" of every process that is not a zombie.
+# `table`: "pid:parent" of every process that is not a zombie; `group`: those of our process
+# group, which servers are in unless they leave it.
 scan() {
-    table=''
+    table='' group=' '
     if [ -r /proc/self/stat ]; then
         for stat in /proc/[0-9]*/stat; do
             { read -r line <"$stat"; } 2>/dev/null || continue
@@ -15,17 +16,34 @@ scan() {
             line=${line##*) } # the name in brackets may hold anything
             case $line in [ZX]*) continue ;; esac
             line=${line#* }
-            table="$table ${pid%/stat}:${line%% *}"
+            pid=${pid%/stat} parent=${line%% *} line=${line#* }
+            table="$table $pid:$parent"
+            case $line in "$$ "*) group="$group$pid:$parent " ;; esac
         done
     else
-        table=$(ps -A -o stat= -o pid= -o ppid= | while read -r state pid parent; do
-            case $state in Z*) ;; *) printf ' %s:%s' "$pid" "$parent" ;; esac
-        done)
+        rows=$(ps -A -o stat= -o pid= -o ppid= -o pgid=)
+        while read -r state pid parent leader; do
+            case $state in Z* | '') continue ;; esac
+            table="$table $pid:$parent"
+            [ "$leader" = $$ ] && group="$group$pid:$parent "
+        done <<EOF
+$rows
+EOF
     fi
 }
 
-# `tree`: what descends from these watchers. A number that is no longer a child of this
-# shell is somebody else's process by now.
+# `strays`: those of our group whose parent is not of it. Their own has been killed by somebody
+# else, as the master of nginx, whose workers go on.
+find_strays() {
+    strays=' '
+    for row in $group; do
+        [ "${row%:*}" = $$ ] && continue
+        case $group in *" ${row#*:}:"*) ;; *) strays="$strays${row%:*} " ;; esac
+    done
+}
+
+# `tree`: what descends from these watchers, and at the end from all strays. A number that is
+# no longer a child of this shell is somebody else's process by now.
 descend() {
     scan
     roots=' '
@@ -33,6 +51,10 @@ descend() {
         case "$table " in *" $root:$$ "*) roots="$roots$root " ;; esac
     done
     tree=' ' more=1
+    if [ "$ending" ]; then
+        find_strays
+        tree=$strays
+    fi
     while [ "$more" ]; do
         more=''
         for row in $table; do
@@ -139,11 +161,15 @@ release() {
 clean_up() {
     trap '' HUP INT TERM
     trap - EXIT
+    ending=1
     tries=0
     while [ "$tries" -lt 100 ]; do
         slay $watchers
+        # Born meanwhile: when our parent ends, the kernel wakes what we have stopped and hangs up
+        # on it, and the master of nginx takes that for a reason to start another worker.
+        descend $watchers
+        left=${tree% }
         # A watcher that has not started its server yet is still there.
-        left=''
         for watcher in $watchers; do
             case "$table " in *" $watcher:$$ "*) left=1 ;; esac
         done

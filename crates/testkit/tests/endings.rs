@@ -15,7 +15,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use towerblock_testkit::{PgBouncer, PoolMode, Postgres, Prometheus, Redis};
+use towerblock_testkit::{Nginx, PgBouncer, PoolMode, Postgres, Prometheus, Redis};
 
 const SCENE: &str = "TESTKIT_SCENE";
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,6 +29,7 @@ async fn scene() {
     let pooler = PgBouncer::builder(cluster.primary().addr(), PoolMode::Session);
     let pooler = pooler.start().await.unwrap();
     let prometheus = Prometheus::builder().start().await.unwrap();
+    let balancer = Nginx::start(&[redis.addr()]).await.unwrap();
     let standby = &cluster.standbys()[0];
     let pids = [
         cluster.primary().pid(),
@@ -36,6 +37,7 @@ async fn scene() {
         redis.pid(),
         pooler.pid(),
         prometheus.pid(),
+        balancer.pid(),
     ];
     // SIGSTOP holds off every signal but SIGKILL.
     if scene.contains("paused") {
@@ -46,7 +48,7 @@ async fn scene() {
     println!("\nready {} {}", std::process::id(), shown.join(" "));
     match &*scene {
         "panic" => panic!("as the scene wants"),
-        "drop" => drop((cluster, redis, pooler, prometheus)),
+        "drop" => drop((cluster, redis, pooler, prometheus, balancer)),
         "return" => return,
         _ => {}
     }
@@ -94,6 +96,33 @@ async fn nothing_is_left_of_what_was_dropped_and_its_supervisor_is_no_zombie() {
 }
 
 #[tokio::test]
+async fn nothing_is_left_of_an_nginx_whose_master_was_killed() {
+    let nginx = Nginx::start(&[([127, 0, 0, 1], 9).into()]).await.unwrap();
+    let master = nginx.pid().unwrap();
+    let own = processes();
+    let worker = own.iter().find(|it| it.parent == master).unwrap().pid;
+    let is_there = |pid| {
+        processes()
+            .iter()
+            .any(|it| it.pid == pid && it.state != 'Z')
+    };
+    let pid = master.to_string();
+    let kill = Command::new("kill").args(["-s", "KILL", &pid]).status();
+    assert!(kill.unwrap().success());
+    let deadline = Instant::now() + PATIENCE;
+    while is_there(master) {
+        assert!(Instant::now() < deadline);
+        sleep(Duration::from_millis(1)).await;
+    }
+    assert!(is_there(worker), "it goes on, and has no parent");
+    drop(nginx);
+    while is_there(worker) {
+        assert!(Instant::now() < deadline, "the worker is left behind");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
 async fn ctrl_c_on_the_terminal_reaches_neither_servers_nor_supervisor() {
     let mut act = Act::start("wait");
     let own = processes();
@@ -127,6 +156,8 @@ async fn two_processes_make_the_template_at_once() {
 struct Act {
     child: Child,
     servers: Vec<u32>,
+    /// Those of their process groups that they share with what looks after them.
+    groups: Vec<u32>,
     /// How the folders of its servers begin.
     folders: String,
     /// Held open, for the process goes on writing.
@@ -158,11 +189,15 @@ impl Act {
         let own: u32 = pids.next().unwrap();
         assert_eq!(own, child.id());
         let servers: Vec<u32> = pids.collect();
-        assert_eq!(servers.len(), 5);
+        assert_eq!(servers.len(), 6);
+        let own = processes();
+        let theirs = own.iter().filter(|it| servers.contains(&it.pid));
+        let groups = theirs.map(|it| it.group).collect();
         let folders = format!("{}/testkit-", temp.display());
         Self {
             child,
             servers,
+            groups,
             folders,
             _output: output,
         }
@@ -192,7 +227,7 @@ impl Act {
         let mut left: Vec<String> = processes()
             .into_iter()
             .filter(|it| it.state != 'Z')
-            .filter(|it| self.servers.contains(&it.pid) || it.command.contains(&run))
+            .filter(|it| self.groups.contains(&it.group) || it.command.contains(&run))
             .map(|it| format!("{} {}", it.pid, it.command))
             .collect();
         for base in std::fs::read_dir(Path::new(&self.folders).parent().unwrap()).unwrap() {

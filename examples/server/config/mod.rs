@@ -6,9 +6,11 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser};
 use http::HeaderValue;
+use towerblock_lifecycle::Deadlines;
 use towerblock_postgres::Servers;
 
 use self::line::{one_line, shown};
@@ -86,6 +88,16 @@ pub struct Config {
     #[arg(long, env, hide_env_values = true, value_parser = token)]
     pub admin_token: Option<Secret>,
 
+    /// Milliseconds for which, asked to stop, it is not ready and serves on: longer than it takes
+    /// the balancers in front to look elsewhere. Default: 5000 where others share its database
+    /// (DATABASE_URL) and SECRET_KEYS, else 0.
+    #[arg(long, env, value_parser = millis_or_none)]
+    pub drain_ms: Option<u64>,
+
+    /// Milliseconds for which requests in flight may go on after that; then they are cut off.
+    #[arg(long, env, default_value = "15000", value_parser = millis_or_none)]
+    pub grace_ms: u64,
+
     /// What to log, such as `debug` or `warn,marketplace=debug`.
     #[arg(long, env, default_value = "info", value_parser = filter)]
     pub rust_log: String,
@@ -147,6 +159,13 @@ impl Config {
         let kept = self.database_pool_min.unwrap_or(2);
         kept.min(self.database_pool_max.get())
     }
+
+    pub(crate) fn deadlines(&self) -> Deadlines {
+        let shared = if self.is_alone { 0 } else { 5_000 };
+        let drain = Duration::from_millis(self.drain_ms.unwrap_or(shared));
+        let grace = Duration::from_millis(self.grace_ms);
+        Deadlines::default().drain(drain).grace(grace)
+    }
 }
 
 /// What must not be printed.
@@ -194,6 +213,11 @@ fn kept_connections(text: &str) -> Result<usize, &'static str> {
 fn millis(text: &str) -> Result<u64, &'static str> {
     let number = text.parse().ok().filter(|n| (1..=3_600_000).contains(n));
     number.ok_or("expected milliseconds from 1 to 3600000")
+}
+
+fn millis_or_none(text: &str) -> Result<u64, &'static str> {
+    let number = text.parse().ok().filter(|n| *n <= 3_600_000);
+    number.ok_or("expected milliseconds from 0 to 3600000")
 }
 
 fn database(text: &str) -> Result<Database, String> {

@@ -15,7 +15,7 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use towerblock_cache::{OutboxError, Relay};
-use towerblock_core::{BoxError, Metric, Stats, TenantId, Value};
+use towerblock_core::{BoxError, TenantId};
 use towerblock_postgres::{
     Binding, Budget, Cluster, Examination, Finding, Replicas, SchemaName, Scope, Servers, Settings,
     examine,
@@ -188,15 +188,5 @@ fn binding(tenant: &Tenant) -> Binding {
         Isolation::Schema => Binding::schema(&tenant.id, SchemaName::from_key(tenant.key)),
         // Tables under row-level security show nothing that is not bound to a tenant.
         _ => Binding::row_level(&tenant.id, setup::ROLE, tenant.key),
-    }
-}
-
-impl Stats for PostgresStore {
-    fn describe(&self) -> &'static [Metric] {
-        self.cluster.describe()
-    }
-
-    fn read(&self, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {
-        Stats::read(&self.cluster, sink);
     }
 }

@@ -1,13 +1,14 @@
 //! The statements. Each names its tenant's key as well: row-level security is the net
 //! under them, not the wall.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
-use towerblock_core::{Reason, Rejected};
+use towerblock_core::{Reason, Rejected, Stats};
 use towerblock_page::{Page, Seek, Statement};
 use towerblock_postgres::{Scope, Statistics, Transaction, Write};
 use towerblock_tenant::Tenant;
@@ -220,6 +221,10 @@ impl Store for PostgresStore {
         // One that was never reached is not known to be away.
         let answers = servers.any(|server| server.is_primary.is_some() && !server.is_away);
         answers && self.is_set_up.load(Ordering::Relaxed)
+    }
+
+    fn stats(&self) -> Option<Arc<dyn Stats>> {
+        Some(Arc::new(self.cluster.clone()))
     }
 
     fn queries(&self) -> Option<&Statistics> {

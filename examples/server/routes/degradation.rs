@@ -80,7 +80,7 @@ pub(crate) async fn switch(
 /// Whether all is as it should be, and if not, why.
 pub(crate) async fn health(_: Admin, State(state): State<Shared>) -> Fresh<Health> {
     let reasons = reasons(&state);
-    let serves_reads = state.is_ready() && state.circuits.of_reads().refuses().is_none();
+    let serves_reads = state.store.is_ready() && state.circuits.of_reads().refuses().is_none();
     let level = match (serves_reads, reasons.is_empty()) {
         (true, true) => "full",
         (true, false) => "degraded",

@@ -1,21 +1,24 @@
 //! The endpoints.
 
 mod degradation;
-mod health;
 mod marketplace;
 mod plugins;
 mod profile;
 mod queries;
+mod tenants;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::middleware::from_extractor_with_state;
+use axum::routing::{get, get_service, post};
 use tower::ServiceBuilder;
 use tower::util::MapRequestLayer;
 use towerblock_cache::HttpCacheLayer;
 
 pub(crate) use self::plugins::stand_in;
+use crate::caller::Admin;
+use crate::observed::Observed;
 use crate::stack;
 use crate::state::Shared;
 
@@ -62,13 +65,16 @@ pub(crate) fn tenants(state: &Shared) -> Router<Shared> {
 }
 
 /// What operators and orchestrators call.
-pub(crate) fn operators() -> Router<Shared> {
+pub(crate) fn operators(state: &Shared, observed: &Observed) -> Router<Shared> {
+    let (health, page) = (&observed.health, observed.page.clone());
+    let admins = from_extractor_with_state::<Admin, _>(Arc::clone(state));
     Router::new()
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/api/ready", get(health::ready))
-        .route("/api/health", get(health::report))
-        .route("/metrics", get(health::metrics))
+        .route("/livez", get_service(health.livez()))
+        .route("/readyz", get_service(health.readyz()))
+        .route("/api/ready", get_service(health.readyz()))
+        .route("/api/health", get_service(observed.report(state)))
+        .route("/metrics", get_service(page).layer(admins))
+        .route("/api/tenants/worst", get(tenants::worst))
         .route("/api/query-optimizer/metrics", get(queries::report))
         .route("/api/degradation/health", get(degradation::health))
         .route("/api/degradation/circuits", get(degradation::circuits))

@@ -39,17 +39,17 @@ fn each_route_asks_its_database_once_and_then_its_memory() {
         let first = read(&server, "acme", path);
         assert_eq!(first.status, 200, "{}", first.body);
         assert_eq!(read(&server, "acme", path).body, first.body);
-        assert_eq!(metric(&server, "cache_loads"), n, "{path}");
-        let hits = metric(&server, r#"cache_hits{source="memory"}"#);
+        assert_eq!(metric(&server, "cache_loads_total"), n, "{path}");
+        let hits = metric(&server, r#"cache_hits_total{source="memory"}"#);
         assert_eq!(hits, n, "{path}");
     }
     // The marketplace is the same for all.
     read(&server, "globex", MARKET);
-    assert_eq!(metric(&server, "cache_loads"), 5);
+    assert_eq!(metric(&server, "cache_loads_total"), 5);
     // What is not there is remembered as well.
     for _ in 0..2 {
         assert_eq!(read(&server, "acme", "/api/v1/plugins/999999").status, 404);
-        assert_eq!(metric(&server, "cache_loads"), 6);
+        assert_eq!(metric(&server, "cache_loads_total"), 6);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -102,7 +102,12 @@ pub(crate) fn send(server: &Server, head: &str, body: &str) -> Answer {
 
 /// Sends these bytes; `None` when the server closes the connection without an answer.
 pub(crate) fn send_raw(server: &Server, request: &[u8]) -> Option<Answer> {
-    let mut stream = TcpStream::connect(server.address).unwrap();
+    send_to(server.address, request)
+}
+
+/// As [`send_raw`], to whoever listens there.
+pub(crate) fn send_to(address: SocketAddr, request: &[u8]) -> Option<Answer> {
+    let mut stream = TcpStream::connect(address).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(15)))
         .unwrap();

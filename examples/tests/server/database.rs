@@ -1,6 +1,5 @@
 //! The server and its database: embedded, somebody else's, away, hung, back.
 
-use std::process::Command;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -23,12 +22,6 @@ pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
         sleep(Duration::from_millis(20)).await;
     }
-}
-
-fn terminate(server: &Server) {
-    let mut kill = Command::new("kill");
-    kill.arg(server.process.id().to_string());
-    assert!(kill.status().unwrap().success());
 }
 
 pub(crate) fn probe(server: &Server, path: &str) -> u16 {
@@ -69,7 +62,7 @@ async fn it_works_with_servers_that_somebody_else_started() {
     ready(&second).await;
     let found = || get(&second, "initech", UNCACHED).body.contains("kept");
     until("the standby has it", found).await;
-    terminate(&second);
+    second.terminate();
     let closed = second.log_line_with("closed the connections");
     assert!(closed.ends_with("0"), "{closed}");
 

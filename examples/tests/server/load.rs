@@ -101,6 +101,16 @@ impl Load {
     }
 }
 
+/// Each client holds the server, which would outlive a test that fails.
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stop.clear();
+        for client in self.clients.drain(..) {
+            let _ = client.join();
+        }
+    }
+}
+
 /// The time that 99 in a hundred took no longer than.
 pub(crate) fn slowest(seen: &[Seen]) -> Duration {
     let mut times: Vec<_> = seen.iter().map(|one| one.took).collect();

@@ -59,6 +59,12 @@ impl Server {
         }
     }
 
+    /// Asks it to end.
+    pub(crate) fn terminate(&self) {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().unwrap().success());
+    }
+
     pub(crate) fn in_memory() -> Self {
         Self::start(&[("DATABASE_URL", "memory:")])
     }
@@ -123,6 +129,7 @@ fn a_wrong_value_stops_the_start_with_one_line_that_names_it() {
             "https://a.example/path",
             "origins such as https://",
         ),
+        ("DRAIN_MS", "1h", "from 0 to 3600000"),
         (
             "ADMIN_TOKEN",
             "short",
@@ -254,6 +261,8 @@ fn help_names_every_variable_with_its_default() {
         "CORS_ORIGINS",
         "ADMIN_TOKEN",
         "SECRET_KEYS",
+        "DRAIN_MS",
+        "GRACE_MS",
         "RUST_LOG",
     ] {
         assert!(
@@ -270,7 +279,6 @@ fn help_names_every_variable_with_its_default() {
 fn a_termination_signal_ends_it_in_order() {
     let mut server = Server::in_memory();
     assert_eq!(get(&server, "acme", "/api/v1/plugins").status, 200);
-    let pid = server.process.id().to_string();
-    assert!(Command::new("kill").arg(pid).status().unwrap().success());
+    server.terminate();
     assert_eq!(server.process.wait().unwrap().code(), Some(0));
 }

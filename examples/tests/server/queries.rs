@@ -51,11 +51,11 @@ async fn slow_queries_are_told_with_their_label_and_tenant() {
     let head = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n";
     let metrics = send(&server, head, "").body;
     for line in [
-        "# TYPE postgres_query_execute histogram",
-        r#"postgres_query_execute_bucket{label="plugins.list",le="0.1"} 0"#,
-        r#"postgres_query_execute_bucket{label="plugins.list",le="+Inf"} 1"#,
-        r#"postgres_query_execute_count{label="plugins.list",} 1"#,
-        r#"postgres_slow_queries{label="plugins.list"} 1"#,
+        "# TYPE postgres_query_execute_seconds histogram",
+        r#"postgres_query_execute_seconds_bucket{label="plugins.list",le="0.1"} 0"#,
+        r#"postgres_query_execute_seconds_bucket{label="plugins.list",le="+Inf"} 1"#,
+        r#"postgres_query_execute_seconds_count{label="plugins.list"} 1"#,
+        r#"postgres_slow_queries_total{label="plugins.list"} 1"#,
         r#"breaker_state{circuit="database.read"} 0"#,
         "shed_limit 256",
     ] {

@@ -24,7 +24,7 @@ const ROOM: Duration = Duration::from_millis(900);
 const KNOWN: Duration = Duration::from_millis(300);
 const HANG: Duration = Duration::from_secs(10);
 const AWAY: Duration = Duration::from_secs(3);
-const TIMEOUTS: &str = r#"redis_timeouts{redis="redis"}"#;
+const TIMEOUTS: &str = r#"redis_timeouts_total{redis="redis"}"#;
 
 /// What is in memory, what is not, and writes, which tell Redis what is to be forgotten.
 fn once(server: &Server, n: usize, times: usize) -> (bool, Answer) {
