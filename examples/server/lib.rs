@@ -6,6 +6,7 @@ mod caller;
 mod circuits;
 mod config;
 mod demo;
+mod limits;
 mod memory;
 mod metrics;
 mod postgres;

@@ -18,7 +18,7 @@ use crate::config::{Config, Database};
 use crate::memory::MemoryStore;
 use crate::postgres::{Embedded, PostgresStore};
 use crate::state::{Shared, State};
-use crate::{demo, serve, stack};
+use crate::{demo, limits, serve, stack};
 
 /// What a request that was cut off left in use is not waited for any longer.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -57,6 +57,7 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
         _ => memory(&config, usize::MAX)?,
     };
     tasks.spawn(upkeep(Arc::clone(&state)));
+    tasks.spawn(limits::settle(Arc::clone(&state)));
     let app = stack::app(Arc::clone(&state), config.cors_origins.clone())?;
 
     let has_secrets = !config.secret_keys.is_empty();
@@ -66,6 +67,8 @@ pub async fn run(mut config: Config) -> Result<(), BoxError> {
     // Nothing asks any more, so nothing has to wait for those that are idle. What was written
     // is forgotten before what keeps it ends.
     state.writes.shutdown(CLOSE_TIMEOUT).await;
+    let calls = &state.limits.calls;
+    calls.shutdown(&*state.store, CLOSE_TIMEOUT).await;
     state.relay.iter().for_each(Relay::stop);
     state.caches.shutdown(CLOSE_TIMEOUT).await;
     drop(tasks);
@@ -98,7 +101,7 @@ pub fn around(routes: Router, config: &Config, tenants: usize) -> Result<Router,
 
 fn memory(config: &Config, tenants: usize) -> Result<Shared, BoxError> {
     let tenants: Vec<Tenant> = demo::tenants().take(tenants).collect();
-    let store = Arc::new(MemoryStore::new(&tenants));
+    let store = Arc::new(MemoryStore::new(&tenants)?);
     let registry = Registry::new(MemoryTenants::from_iter(tenants));
     Ok(Arc::new(State::new(
         config,
@@ -166,7 +169,7 @@ fn announce(
     let port = address.port();
     let mut out = std::io::stdout().lock();
     writeln!(out, "instance {}, database: {database}", state.instance)?;
-    writeln!(out, "caches: {caches}")?;
+    writeln!(out, "caches and limits: {caches}")?;
     writeln!(out, "listening on http://{address}")?;
     writeln!(out, "try: curl http://acme.localhost:{port}/api/v1/plugins")?;
     if !has_secrets {

@@ -1,6 +1,8 @@
 //! The data in PostgreSQL: a primary, and streaming standbys for reads.
 
+mod counts;
 mod embedded;
+mod quotas;
 mod setup;
 mod store;
 mod url;

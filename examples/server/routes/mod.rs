@@ -6,6 +6,7 @@ mod marketplace;
 mod plugins;
 mod profile;
 mod queries;
+mod usage;
 
 use std::sync::Arc;
 
@@ -16,8 +17,8 @@ use tower::util::MapRequestLayer;
 use towerblock_cache::HttpCacheLayer;
 
 pub(crate) use self::plugins::stand_in;
-use crate::stack;
 use crate::state::Shared;
+use crate::{limits, stack};
 
 /// What tenants call.
 pub(crate) fn tenants(state: &Shared) -> Router<Shared> {
@@ -55,6 +56,7 @@ pub(crate) fn tenants(state: &Shared) -> Router<Shared> {
             "/api/v1/marketplace",
             get(marketplace::list).layer(packages),
         )
+        .route(limits::USAGE, get(usage::show))
         .route(
             "/api/v1/user/profile",
             get(profile::show).put(profile::update),

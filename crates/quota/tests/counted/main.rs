@@ -1,9 +1,11 @@
 //! What is counted: the same of both stores, and what a database has to withstand.
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test that unwraps fails, as it should"
 )]
 
+mod batch;
 mod both;
 mod database;
 mod periods;
