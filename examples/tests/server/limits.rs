@@ -87,11 +87,8 @@ async fn all(servers: &[Server], what: &str, is_so: impl Fn(&Server) -> bool) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_instances_admit_together_what_a_plan_allows() {
-    let postgres = Postgres::builder().start().await.unwrap();
-    let redis = Redis::builder().start().await.unwrap();
-    let plans = Plans::new(FREE);
+/// Instances that share a database and Redis.
+async fn three(postgres: &Postgres, redis: &Redis, plans: &Plans) -> Vec<Server> {
     let servers: Vec<_> = (0..3)
         .map(|_| {
             Server::start(&[
@@ -106,6 +103,15 @@ async fn three_instances_admit_together_what_a_plan_allows() {
         ready(server).await;
         assert!(server.said.contains("limits: memory, shared through Redis"));
     }
+    servers
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_instances_admit_together_what_a_plan_allows() {
+    let postgres = Postgres::builder().start().await.unwrap();
+    let redis = Redis::builder().start().await.unwrap();
+    let plans = Plans::new(FREE);
+    let servers = three(&postgres, &redis, &plans).await;
     all(&servers, "shared", is_shared).await;
     let start = Instant::now();
 

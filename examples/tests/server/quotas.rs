@@ -4,6 +4,7 @@ use std::process::Command;
 use std::sync::Barrier;
 
 use serde_json::Value;
+use tokio::time::Instant;
 use towerblock_testkit::Postgres;
 
 use crate::client::{Answer, ask, get};
@@ -37,19 +38,27 @@ fn is_full(answer: &Answer) {
 
 /// Two hundred at once, of a tenant that has none.
 fn crowd(server: &Server, tenant: &str) {
-    let start = Barrier::new(CLIENTS);
+    let (start, began) = (Barrier::new(CLIENTS), Instant::now());
     let answers: Vec<_> = std::thread::scope(|scope| {
         let ask = || {
             start.wait();
-            create(server, tenant)
+            (0..)
+                .map(|tries| (tries, create(server, tenant)))
+                // On two cores that build something else some wait in vain for a connection.
+                .find(|(_, answer)| answer.status != 503)
+                .unwrap()
         };
         let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(ask)).collect();
         let answers = clients.into_iter().map(|client| client.join().unwrap());
         answers.collect()
     });
-    let (made, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
-    refused.into_iter().for_each(is_full);
-    assert_eq!(made.len(), 100);
+    let tries: usize = answers.iter().map(|(tries, _)| tries).sum();
+    let took = began.elapsed();
+    println!("{CLIENTS} at once: answered in {took:?}, {tries} tried again");
+    let answers = answers.into_iter().map(|(_, answer)| answer);
+    let (made, refused): (Vec<_>, Vec<_>) = answers.partition(|answer| answer.status == 201);
+    refused.iter().for_each(is_full);
+    assert_eq!((made.len(), refused.len()), (100, 100));
     let plugins = &usage(server, tenant)["plugins"];
     let full = serde_json::json!({ "used": 100, "limit": 100, "remaining": 0 });
     assert_eq!(plugins, &full);
@@ -130,9 +139,11 @@ async fn a_tenant_is_shown_what_it_has_used_of_its_plan() {
             (&all["name"], &all["limit"]),
             (&"requests".into(), &1_000.into())
         );
-        assert_eq!(
-            (&user["name"], &user["remaining"]),
-            (&"per-user".into(), &795.into())
+        // What was used comes back at 13 a second.
+        let left = user["remaining"].as_u64().unwrap();
+        assert!(
+            user["name"] == "per-user" && (795..800).contains(&left),
+            "{user}"
         );
         for (tenant, plan, used, limit) in [
             ("acme", "enterprise", 200, Value::Null),
