@@ -132,9 +132,7 @@ fn of_write<T>(result: &Result<T, StoreError>) -> Verdict {
         Err(StoreError::Outbox(OutboxError::Postgres(error))) => {
             error.code().map_or(Verdict::Failure, |_| error.verdict())
         }
-        Err(StoreError::Quota(error)) => of_driver(error).map_or(Verdict::Failure, |error| {
-            error.code().map_or(Verdict::Failure, |_| error.verdict())
-        }),
+        Err(StoreError::Uncounted { .. }) => Verdict::Failure,
         Err(_) => Verdict::Ignore,
     }
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::error::SqlState;
+use towerblock_breaker::{Fault as _, Verdict};
 use towerblock_cache::OutboxError;
 use towerblock_core::{Reason, Rejected, Stats};
 use towerblock_page::{Column, Keyset, Page, PageError, Seek, Type, Unique};
@@ -175,6 +176,13 @@ pub(crate) enum StoreError {
     Ended,
     #[error(transparent)]
     Outbox(#[from] OutboxError),
+    /// The database did not answer in time, or could not; nothing was done.
+    #[error("not counted: {error}")]
+    Uncounted {
+        error: QuotaError,
+        #[source]
+        rejected: Rejected,
+    },
     #[error("not counted")]
     Quota(#[source] QuotaError),
     #[error("cannot write an answer")]
@@ -214,11 +222,14 @@ impl From<QuotaError> for StoreError {
         if let Some(rejected) = error.rejected() {
             return Self::Refused(*rejected);
         }
-        let code = of_driver(&error).and_then(tokio_postgres::Error::code);
-        if code == Some(&SqlState::UNDEFINED_TABLE) {
-            return Self::not_set_up();
+        match of_driver(&error) {
+            Some(driver) if driver.code() == Some(&SqlState::UNDEFINED_TABLE) => Self::not_set_up(),
+            Some(driver) if driver.verdict() == Verdict::Failure => Self::Uncounted {
+                error,
+                rejected: Rejected::new("store", Reason::Unavailable),
+            },
+            _ => Self::Quota(error),
         }
-        Self::Quota(error)
     }
 }
 

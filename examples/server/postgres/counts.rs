@@ -1,9 +1,12 @@
 //! What statements count of what tenants have, and may have.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_postgres::Row;
+use towerblock_core::{Rejected, TenantId};
+use towerblock_fair::{FairSemaphore, Share, Slot};
 use towerblock_postgres::{Binding, Transaction};
 use towerblock_quota::{Claim, PostgresQuotas, Usage};
 use towerblock_tenant::Tenant;
@@ -14,6 +17,19 @@ use crate::store::StoreError;
 
 /// Nobody waits for it.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// So many changes of one tenant's counts are under way at once. One has the lock, and the others
+/// do what comes before.
+const AT_ONCE: usize = 4;
+/// The rest is for the change itself.
+const TURN_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// For so many connections.
+pub(super) fn turns(connections: NonZeroUsize) -> FairSemaphore {
+    FairSemaphore::new(connections)
+        .named("quotas")
+        .share_of(|_| Share::default().at_most(AT_ONCE))
+}
 
 /// What a change counts.
 #[derive(Clone, Copy)]
@@ -43,6 +59,20 @@ impl Counts<'_> {
 }
 
 impl PostgresStore {
+    /// Its turn to change what is counted, if it does.
+    pub(super) async fn turn(
+        &self,
+        tenant: &TenantId,
+        counts: Counts<'_>,
+    ) -> Result<Option<Slot>, Rejected> {
+        if matches!(counts, Counts::Nothing) {
+            return Ok(None);
+        }
+        let deadline = Instant::now() + TURN_TIMEOUT;
+        let slot = self.counting.acquire_before(tenant, deadline).await?;
+        Ok(Some(slot))
+    }
+
     /// How much a tenant has.
     pub(super) async fn used(
         &self,

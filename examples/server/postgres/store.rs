@@ -60,6 +60,8 @@ impl PostgresStore {
             let ((), usage) = tokio::try_join!(noted, counts.count(client, &rows))?;
             Ok::<_, StoreError>((rows, usage))
         };
+        // Cancel safety: dropped, the turn is somebody else's.
+        let _turn = self.turn(&tenant.id, counts).await?;
         let written = write.transaction(label, work);
         let (rows, usage) = self.circuits.write(&tenant.id, written).await?;
         usage.iter().for_each(tell);
