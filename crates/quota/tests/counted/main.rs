@@ -1,6 +1,5 @@
 //! What is counted: the same of both stores, and what a database has to withstand.
 #![expect(
-    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test that unwraps fails, as it should"
 )]
