@@ -157,8 +157,14 @@ fn server() -> Router {
     marketplace::in_memory(&config(), TENANTS).expect("the server's own settings are right")
 }
 
+/// Nobody is refused for being too fast.
+const PLANS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../examples/tests/server/roomy.toml"
+);
+
 fn config() -> marketplace::Config {
-    marketplace::Config::read(["server".into()])
+    marketplace::Config::read(["server", "--plans", PLANS].map(Into::into))
         .expect("the environment holds no wrong setting of the server")
 }
 

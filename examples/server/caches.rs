@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::stack::QUERY_TIMEOUT;
 use crate::store::StoreError;
 
-/// Of the keys in Redis that instances share.
+/// Of what instances share in Redis.
 const NAMESPACE: &str = "marketplace";
 /// A standby that is more than a second behind is not read (`Replicas::max_lag`), and when it
 /// falls behind that is known within another.
@@ -154,8 +154,9 @@ pub(crate) fn outbox() -> Result<Outbox, OutboxError> {
     Ok(Outbox::table(OUTBOX)?.replica_lag(LATE))
 }
 
-/// An answer holds rows and cursors: whoever has other data, or other secrets, must not find it.
-fn namespace(config: &Config) -> Result<String, BoxError> {
+/// An answer holds rows and cursors: whoever has other data, or other secrets, must not find it,
+/// and its tenants are others.
+pub(crate) fn namespace(config: &Config) -> Result<String, BoxError> {
     if !config.is_alone {
         return Ok(NAMESPACE.to_owned());
     }

@@ -2,19 +2,22 @@
 
 use std::net::IpAddr;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
 use http::header::{AUTHORIZATION, FORWARDED, HOST, VIA, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use subtle::ConstantTimeEq as _;
 use towerblock_core::{ProblemBody, TenantId};
 use towerblock_lifecycle::Peer;
 use towerblock_respond::Refused;
+use towerblock_tenant::JwtClaim;
 
 use crate::config::Secret;
 use crate::reply::{invalid, missing};
 use crate::state::Shared;
+
+pub(crate) const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 
 /// Whether the request comes from this machine, through no proxy, and is meant for it: only
 /// then may its headers say who asks. A page whose host name was made to point here
@@ -51,32 +54,52 @@ fn is_meant_for_us(parts: &Parts) -> bool {
 }
 
 /// The calling user: whom the token is for, or whom a request of this machine names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct User(pub(crate) String);
+
+/// Leaves the user for the layers below; what is wrong with one is told by who needs it.
+pub(crate) fn named(tokens: &JwtClaim, req: Request) -> Request {
+    let headers = req.headers();
+    if !headers.contains_key(USER_ID) && !headers.contains_key(AUTHORIZATION) {
+        return req;
+    }
+    let (mut parts, body) = req.into_parts();
+    if let Ok(user) = user(tokens, &parts) {
+        parts.extensions.insert(user);
+    }
+    Request::from_parts(parts, body)
+}
 
 impl FromRequestParts<Shared> for User {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Refused> {
-        if let Some(token) = bearer(parts) {
-            let mut claims = state.tokens.verify(token).unwrap_or_default();
-            // A user of one tenant is nobody to another, also where the host names it.
-            let here = parts.extensions.get::<TenantId>().map(TenantId::as_str);
-            let is_here = here.is_some() && claims.get("tenant").map(String::as_str) == here;
-            let user = claims.remove("sub").filter(|_| is_here).map(Self);
-            return user.ok_or_else(|| unauthorized("the token is for no user of this tenant"));
+        match parts.extensions.get::<Self>() {
+            Some(user) => Ok(user.clone()),
+            None => user(&state.tokens, parts),
         }
-        let mut values = parts.headers.get_all("x-user-id").iter();
-        let Some(value) = values.next().filter(|_| is_local(parts)) else {
-            return Err(unauthorized("who is asking is not known"));
-        };
-        let id = value.to_str().ok().filter(|id| matches!(id.len(), 1..=128));
-        match id.filter(|_| values.next().is_none()) {
-            Some(id) => Ok(Self(id.to_owned())),
-            None => Err(invalid(
-                "x-user-id: expected one, of 1 to 128 ASCII characters",
-            )),
-        }
+    }
+}
+
+fn user(tokens: &JwtClaim, parts: &Parts) -> Result<User, Refused> {
+    if let Some(token) = bearer(parts) {
+        let mut claims = tokens.verify(token).unwrap_or_default();
+        // A user of one tenant is nobody to another, also where the host names it.
+        let here = parts.extensions.get::<TenantId>().map(TenantId::as_str);
+        let is_here = here.is_some() && claims.get("tenant").map(String::as_str) == here;
+        let user = claims.remove("sub").filter(|_| is_here).map(User);
+        return user.ok_or_else(|| unauthorized("the token is for no user of this tenant"));
+    }
+    let mut values = parts.headers.get_all(USER_ID).iter();
+    let Some(value) = values.next().filter(|_| is_local(parts)) else {
+        return Err(unauthorized("who is asking is not known"));
+    };
+    let id = value.to_str().ok().filter(|id| matches!(id.len(), 1..=128));
+    match id.filter(|_| values.next().is_none()) {
+        Some(id) => Ok(User(id.to_owned())),
+        None => Err(invalid(
+            "x-user-id: expected one, of 1 to 128 ASCII characters",
+        )),
     }
 }
 

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_postgres as driver;
 use towerblock_breaker::{
     self as breaker, Backoff, Circuit, Fault as _, Policy, Probes, Registry, Verdict, Window,
 };
@@ -13,7 +12,7 @@ use towerblock_cache::OutboxError;
 use towerblock_core::{Metric, Reason, Rejected, Stats, TenantId, Value};
 use towerblock_postgres::Error;
 
-use crate::store::StoreError;
+use crate::store::{StoreError, of_driver};
 
 /// As long as ten requests should take, and several times what one waits for a connection while
 /// as many are in flight as may be.
@@ -150,6 +149,7 @@ fn of_write<T>(result: &Result<T, StoreError>) -> Verdict {
         Err(StoreError::Outbox(OutboxError::Postgres(error))) => {
             error.code().map_or(Verdict::Failure, |_| error.verdict())
         }
+        Err(StoreError::Uncounted { .. }) => Verdict::Failure,
         Err(_) => Verdict::Ignore,
     }
 }
@@ -172,12 +172,7 @@ fn judge(error: &Error) -> Verdict {
 
 /// The server has answered: a statement that was wrong is none of its faults, a full disk is.
 fn said(error: &Error) -> Verdict {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<driver::Error>() {
-            return error.code().map_or(Verdict::Ignore, |_| error.verdict());
-        }
-        cause = error.source();
-    }
-    Verdict::Ignore
+    of_driver(error).map_or(Verdict::Ignore, |error| {
+        error.code().map_or(Verdict::Ignore, |_| error.verdict())
+    })
 }

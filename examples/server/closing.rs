@@ -35,6 +35,10 @@ pub(crate) fn in_order(lifecycle: &Lifecycle, state: &Shared, tasks: JoinSet<()>
     lifecycle.on_close("outbox relay", WITHIN, || async move {
         of.relay.as_deref().into_iter().for_each(Relay::stop);
     });
+    let of = Arc::clone(state);
+    lifecycle.on_close("calls", WITHIN, || async move {
+        of.limits.calls.shutdown(&*of.store, PATIENCE).await;
+    });
     // What was written is forgotten before what keeps it ends.
     let of = Arc::clone(state);
     lifecycle.on_close("writes", WITHIN, || async move {

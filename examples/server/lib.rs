@@ -7,6 +7,7 @@ mod circuits;
 mod closing;
 mod config;
 mod demo;
+mod limits;
 mod memory;
 mod observed;
 mod postgres;

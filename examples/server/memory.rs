@@ -2,18 +2,21 @@
 //! rest. It pretends to be no SQL.
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use towerblock_core::{Reason, Rejected, Stats};
+use towerblock_core::{BoxError, Reason, Rejected, Stats};
 use towerblock_page::{Page, Seek};
 use towerblock_postgres::{Scope, Statistics};
+use towerblock_quota::{Claim, MemoryQuotas, Name, Quota, Usage};
 use towerblock_tenant::Tenant;
 
 use crate::demo;
+use crate::limits::{PLUGINS, tell};
 use crate::store::{Draft, Package, Plugin, Position, Profile, Store, StoreError};
 
 /// Rows of one kind that one tenant may hold, of some 20 kB at most: memory is bounded by
@@ -24,6 +27,7 @@ const MOST_ROWS: usize = 1_000;
 pub(crate) struct MemoryStore {
     shelves: HashMap<u64, Mutex<Shelf>>,
     packages: BTreeMap<Position, Package>,
+    quotas: MemoryQuotas,
     next_id: AtomicI64,
 }
 
@@ -37,18 +41,27 @@ struct Shelf {
 
 impl MemoryStore {
     /// With the demo data of these tenants.
-    pub(crate) fn new(tenants: &[Tenant]) -> Self {
+    pub(crate) fn new(tenants: &[Tenant]) -> Result<Self, BoxError> {
         let shelf = |tenant: &Tenant| {
             let mut shelf = Shelf::default();
             demo::plugins(tenant).for_each(|plugin| shelf.put(plugin));
             Mutex::new(shelf)
         };
         let packages = demo::packages().map(|row| ((row.created_at, row.id), row));
-        Self {
+        // Of each its plugins, its calls, and those of the month before.
+        let counts = NonZeroUsize::MIN.saturating_add(3 * tenants.len());
+        let (quotas, plugins) = (MemoryQuotas::new(counts), Name::new(PLUGINS)?);
+        for tenant in tenants {
+            let count = demo::plugins(tenant).count() as u64;
+            let claim = Claim::new(&tenant.id, &plugins, Quota::stock(u64::MAX));
+            quotas.correct(&claim, count)?;
+        }
+        Ok(Self {
             shelves: tenants.iter().map(|t| (t.key, shelf(t))).collect(),
             packages: packages.collect(),
+            quotas,
             next_id: AtomicI64::new(demo::FIRST_FREE_ID),
-        }
+        })
     }
 
     fn shelf(&self, tenant: &Tenant) -> Result<MutexGuard<'_, Shelf>, Rejected> {
@@ -95,11 +108,18 @@ impl Store for MemoryStore {
         Ok(self.shelf(tenant)?.get(id).cloned())
     }
 
-    async fn create(&self, tenant: &Tenant, _: &Scope, draft: Draft) -> Result<Plugin, StoreError> {
+    async fn create(
+        &self,
+        tenant: &Tenant,
+        _: &Scope,
+        counted: &Claim,
+        draft: Draft,
+    ) -> Result<Plugin, StoreError> {
         let mut shelf = self.shelf(tenant)?;
         if shelf.plugins.len() == MOST_ROWS {
             return Err(Rejected::new("store", Reason::StockQuota).into());
         }
+        tell(&self.quotas.consume(counted)?);
         let now = Timestamp::now();
         let plugin = Plugin {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
@@ -132,10 +152,20 @@ impl Store for MemoryStore {
         }))
     }
 
-    async fn delete(&self, tenant: &Tenant, _: &Scope, id: i64) -> Result<bool, StoreError> {
+    async fn delete(
+        &self,
+        tenant: &Tenant,
+        _: &Scope,
+        counted: &Claim,
+        id: i64,
+    ) -> Result<bool, StoreError> {
         let mut shelf = self.shelf(tenant)?;
         let position = shelf.positions.remove(&id);
-        Ok(position.is_some_and(|position| shelf.plugins.remove(&position).is_some()))
+        let gone = position.is_some_and(|position| shelf.plugins.remove(&position).is_some());
+        if gone {
+            self.quotas.give_back(counted);
+        }
+        Ok(gone)
     }
 
     async fn profile(
@@ -170,6 +200,16 @@ impl Store for MemoryStore {
     ) -> Result<Page<Package>, StoreError> {
         let pick = |_, package: &Package| Some(package.clone());
         Ok(page.page_of_map(&self.packages, pick)?)
+    }
+
+    async fn usage(&self, _: &Tenant, claims: &[Claim]) -> Result<Vec<Usage>, StoreError> {
+        let usage = claims.iter().map(|claim| self.quotas.usage(claim));
+        Ok(usage.collect())
+    }
+
+    async fn count(&self, claims: &[Claim]) -> Result<Vec<Usage>, StoreError> {
+        let counted = claims.iter().map(|claim| Ok(self.quotas.consume(claim)?));
+        counted.collect()
     }
 
     fn is_ready(&self) -> bool {

@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, LINK, LOCATION, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use tower::filter::FilterLayer;
 use tower::timeout::TimeoutLayer;
 use tower::timeout::error::Elapsed;
 use tower::util::MapRequestLayer;
@@ -31,7 +32,7 @@ use towerblock_respond::{Refused, RespondLayer};
 use towerblock_shed::{Limit, ShedLayer};
 use towerblock_tenant::{GuardedHeader, Subdomain, TenantLayer};
 
-use crate::caller::is_local;
+use crate::caller::{self, USER_ID, is_local};
 use crate::observed::Observed;
 use crate::state::Shared;
 use crate::{routes, trace};
@@ -53,7 +54,8 @@ const COMPRESS_ABOVE: u64 = 1_024;
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const DEGRADED: HeaderName = HeaderName::from_static("x-degraded");
 const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
-const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// The whole application: probes and admin routes, and the tenants' behind the stack.
 pub(crate) fn app(
@@ -86,6 +88,11 @@ pub(crate) fn around(
 
     let last_known = Arc::clone(state);
     let last_known = move |req: &Request, _: &Rejected| routes::stand_in(&last_known, req);
+
+    let tokens = state.tokens.clone();
+    let who_is_calling = MapRequestLayer::new(move |req| caller::named(&tokens, req));
+    let limits = Arc::clone(state);
+    let calls = FilterLayer::new(move |req| limits.limits.count(req));
 
     let pages = PageLayer::new(state.cursor_keys.clone());
 
@@ -129,6 +136,13 @@ pub(crate) fn around(
         // Outside all that takes time. Every request is as dear to its tenant as any other,
         // so there is one class: what is sheddable would be refused to all for one's flood.
         .layer(state.shed.clone())
+        // Inside the tenant, of whom it must be a user; outside what limits users.
+        .layer(who_is_calling)
+        // Inside what sheds: what there was no room for is charged to nobody's plan. Outside all
+        // that does something for the request.
+        .layer(state.limits.rates.clone())
+        // Inside the rates: what they refuse was no call.
+        .layer(calls)
         // Inside the tenant, which bounds its lookups itself; outside the handler.
         .map_err(unavailable_if_elapsed)
         .layer(TimeoutLayer::new(TIMEOUT))
@@ -178,7 +192,16 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, TENANT_ID, USER_ID])
-        .expose_headers([ETAG, LINK, LOCATION, RETRY_AFTER, REQUEST_ID, DEGRADED])
+        .expose_headers([
+            ETAG,
+            LINK,
+            LOCATION,
+            RETRY_AFTER,
+            RATE_LIMIT,
+            RATE_LIMIT_POLICY,
+            REQUEST_ID,
+            DEGRADED,
+        ])
         .max_age(Duration::from_secs(600))
 }
 

@@ -18,7 +18,7 @@ use crate::memory::MemoryStore;
 use crate::observed::Observed;
 use crate::postgres::{Embedded, PostgresStore};
 use crate::state::{Shared, State};
-use crate::{closing, demo, stack};
+use crate::{closing, demo, limits, stack};
 
 /// Serves until SIGTERM or Ctrl-C; how it ended. A second signal cuts off what is in flight.
 ///
@@ -67,6 +67,7 @@ fn open(config: &Config, lifecycle: &Lifecycle) -> Result<Shared, BoxError> {
         }
         _ => memory(config, usize::MAX)?,
     };
+    tasks.spawn(limits::settle(Arc::clone(&state)));
     closing::in_order(lifecycle, &state, tasks);
     Ok(state)
 }
@@ -97,7 +98,7 @@ pub fn around(routes: Router, config: &Config, tenants: usize) -> Result<Router,
 
 fn memory(config: &Config, tenants: usize) -> Result<Shared, BoxError> {
     let tenants: Vec<Tenant> = demo::tenants().take(tenants).collect();
-    let store = Arc::new(MemoryStore::new(&tenants));
+    let store = Arc::new(MemoryStore::new(&tenants)?);
     let registry = Registry::new(MemoryTenants::from_iter(tenants));
     Ok(Arc::new(State::new(
         config,
@@ -157,7 +158,7 @@ fn announce(
     let port = address.port();
     let mut out = std::io::stdout().lock();
     writeln!(out, "instance {}, database: {database}", state.instance)?;
-    writeln!(out, "caches: {caches}")?;
+    writeln!(out, "caches and limits: {caches}")?;
     writeln!(out, "listening on http://{address}")?;
     writeln!(out, "try: curl http://acme.localhost:{port}/api/v1/plugins")?;
     if !has_secrets {

@@ -12,9 +12,10 @@ use towerblock_redis::Redis;
 use towerblock_shed::ShedLayer;
 use towerblock_tenant::{JwtClaim, Registry};
 
-use crate::caches::Caches;
+use crate::caches::{Caches, namespace};
 use crate::circuits::Circuits;
 use crate::config::{Config, Secret};
+use crate::limits::{Limits, Offer};
 use crate::secrets::Secrets;
 use crate::store::Store;
 use crate::writes::Writes;
@@ -28,6 +29,7 @@ pub(crate) struct State {
     pub(crate) registry: Arc<Registry>,
     pub(crate) circuits: Circuits,
     pub(crate) shed: ShedLayer,
+    pub(crate) limits: Limits,
     pub(crate) caches: Arc<Caches>,
     pub(crate) writes: Writes,
     /// Where other instances, or one that was killed, say what is stale.
@@ -58,6 +60,10 @@ impl State {
         for circuit in caches.redis.iter().flat_map(Redis::circuits) {
             circuits.registry().add(&circuit);
         }
+        let offer = config.plans.clone().map_or_else(Offer::shipped, Ok)?;
+        let redis = caches.redis.as_ref();
+        let redis = redis.map(|redis| Ok::<_, BoxError>((redis, namespace(config)?)));
+        let limits = Limits::new(offer, redis.transpose()?)?;
         let secrets = Secrets::new(&config.secret_keys)?;
         Ok(Self {
             store,
@@ -65,6 +71,7 @@ impl State {
             registry: Arc::new(registry.ttl(Duration::from_secs(10))),
             circuits,
             shed: stack::shed(),
+            limits,
             caches,
             writes: Writes::new(),
             relay: None,
@@ -93,6 +100,7 @@ impl State {
             all.push(Arc::clone(relay) as _);
         }
         all.extend(self.circuits.stats());
+        all.extend(self.limits.stats());
         all
     }
 

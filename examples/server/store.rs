@@ -1,5 +1,6 @@
 //! Where the data lives, as the handlers see it.
 
+use std::error::Error;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -7,10 +8,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::error::SqlState;
+use towerblock_breaker::{Fault as _, Verdict};
 use towerblock_cache::OutboxError;
 use towerblock_core::{Reason, Rejected, Stats};
 use towerblock_page::{Column, Keyset, Page, PageError, Seek, Type, Unique};
 use towerblock_postgres::{Scope, Statistics};
+use towerblock_quota::{Claim, QuotaError, Usage};
 use towerblock_tenant::Tenant;
 
 /// The data of all tenants. Every call says whose data it means, and what it is a part of.
@@ -32,10 +35,12 @@ pub(crate) trait Store: Send + Sync + 'static {
         id: i64,
     ) -> Result<Option<Plugin>, StoreError>;
 
+    /// Counts it as well, or refuses it for want of room.
     async fn create(
         &self,
         tenant: &Tenant,
         scope: &Scope,
+        counted: &Claim,
         draft: Draft,
     ) -> Result<Plugin, StoreError>;
 
@@ -48,8 +53,14 @@ pub(crate) trait Store: Send + Sync + 'static {
         draft: Draft,
     ) -> Result<Option<Plugin>, StoreError>;
 
-    /// Whether there was such a plugin.
-    async fn delete(&self, tenant: &Tenant, scope: &Scope, id: i64) -> Result<bool, StoreError>;
+    /// Whether there was such a plugin, which counts no longer.
+    async fn delete(
+        &self,
+        tenant: &Tenant,
+        scope: &Scope,
+        counted: &Claim,
+        id: i64,
+    ) -> Result<bool, StoreError>;
 
     async fn profile(
         &self,
@@ -73,6 +84,12 @@ pub(crate) trait Store: Send + Sync + 'static {
         scope: &Scope,
         page: &Seek,
     ) -> Result<Page<Package>, StoreError>;
+
+    /// What was counted of these, which are the tenant's.
+    async fn usage(&self, tenant: &Tenant, claims: &[Claim]) -> Result<Vec<Usage>, StoreError>;
+
+    /// Counts what was used already, by any tenants.
+    async fn count(&self, claims: &[Claim]) -> Result<Vec<Usage>, StoreError>;
 
     /// Whether the data is there and answers.
     fn is_ready(&self) -> bool;
@@ -162,11 +179,25 @@ pub(crate) enum StoreError {
     Ended,
     #[error(transparent)]
     Outbox(#[from] OutboxError),
+    /// The database did not answer in time, or could not; nothing was done.
+    #[error("not counted: {error}")]
+    Uncounted {
+        error: QuotaError,
+        #[source]
+        rejected: Rejected,
+    },
+    #[error("not counted")]
+    Quota(#[source] QuotaError),
     #[error("cannot write an answer")]
     Answer(#[from] serde_json::Error),
 }
 
 impl StoreError {
+    /// Nobody has done it yet, which is no error of ours.
+    const fn not_set_up() -> Self {
+        Self::Refused(Rejected::new("store", Reason::Unavailable))
+    }
+
     /// Whether certainly nothing was done.
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
@@ -182,10 +213,37 @@ impl StoreError {
 
 impl From<towerblock_postgres::Error> for StoreError {
     fn from(error: towerblock_postgres::Error) -> Self {
-        // Nobody has set it up yet, which is no error of ours.
         if error.code() == Some(&SqlState::UNDEFINED_TABLE) {
-            return Rejected::new("store", Reason::Unavailable).into();
+            return Self::not_set_up();
         }
         Self::Database(error)
     }
+}
+
+impl From<QuotaError> for StoreError {
+    fn from(error: QuotaError) -> Self {
+        if let Some(rejected) = error.rejected() {
+            return Self::Refused(*rejected);
+        }
+        match of_driver(&error) {
+            Some(driver) if driver.code() == Some(&SqlState::UNDEFINED_TABLE) => Self::not_set_up(),
+            Some(driver) if driver.verdict() == Verdict::Failure => Self::Uncounted {
+                error,
+                rejected: Rejected::new("store", Reason::Unavailable),
+            },
+            _ => Self::Quota(error),
+        }
+    }
+}
+
+/// What the driver said, if it did.
+pub(crate) fn of_driver<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e tokio_postgres::Error> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref() {
+            return Some(error);
+        }
+        cause = error.source();
+    }
+    None
 }

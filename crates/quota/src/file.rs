@@ -34,7 +34,14 @@ use crate::{InvalidName, Name, Plan, Quota, Rate, RatePolicy, Scope};
 ///
 /// [`InvalidPlans`], which says where and what.
 pub fn plans_from_toml(text: &str) -> Result<Vec<Plan>, InvalidPlans> {
-    let written: BTreeMap<String, PlanRow> = toml::from_str(text).map_err(Cause::Text)?;
+    let written: Result<BTreeMap<String, PlanRow>, _> = toml::from_str(text);
+    let written = written.map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+        // On one line, which its own text is not.
+        let message = error.message().lines().collect::<Vec<_>>().join(", ");
+        Cause::Text { line, message }
+    })?;
     let plans = written.into_iter().map(|(name, row)| {
         let plan = row.plan(&name);
         plan.map_err(|cause| InvalidPlans(Cause::In(name, Box::new(cause))))
@@ -49,8 +56,8 @@ pub struct InvalidPlans(#[from] Cause);
 
 #[derive(Debug, thiserror::Error)]
 enum Cause {
-    #[error("{0}")]
-    Text(toml::de::Error),
+    #[error("line {line}: {message}")]
+    Text { line: usize, message: String },
     #[error("plan {0}: {1}")]
     In(String, Box<Self>),
     #[error("{0:?}: {1}")]

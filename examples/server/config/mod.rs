@@ -14,6 +14,7 @@ use towerblock_lifecycle::Deadlines;
 use towerblock_postgres::Servers;
 
 use self::line::{one_line, shown};
+use crate::limits::Offer;
 use crate::secrets::SecretKey;
 
 /// While they are rotated there are two.
@@ -59,9 +60,10 @@ pub struct Config {
     #[arg(long, env, default_value = "30", value_parser = connections)]
     pub database_replica_pool_max: NonZeroUsize,
 
-    /// redis:// or rediss:// URL through which instances share what they cache, if they share
-    /// a database (DATABASE_URL) and SECRET_KEYS; what another writes shows within
-    /// milliseconds. Default: none, and it shows within about a second, as while Redis is away.
+    /// redis:// or rediss:// URL through which instances share what they cache and what tenants
+    /// used of their rates, if they share a database (DATABASE_URL) and SECRET_KEYS; what another
+    /// writes shows within milliseconds. Default: none: it shows within about a second, as while
+    /// Redis is away, and each instance limits for itself.
     #[arg(long, env, hide_env_values = true, value_parser = redis)]
     pub redis_url: Option<Secret>,
 
@@ -69,6 +71,12 @@ pub struct Config {
     /// others write; for tests.
     #[arg(long, env, hide = true, default_value = "10000", value_parser = millis)]
     pub cache_deaf_ms: u64,
+
+    /// Path of a TOML file of plans: how fast tenants may ask, and how much they may have. It has
+    /// the plan `free`, for whoever has none of them. Default: examples/server/plans.toml, as it
+    /// was when this was built, which says what may stand in it.
+    #[arg(long, env, value_parser = Offer::read)]
+    pub(crate) plans: Option<Offer>,
 
     /// Comma-separated secrets in base64, 1 to 8 of at least 32 bytes, the same on all
     /// instances: the first seals cursors and what a client wrote last, all open them and

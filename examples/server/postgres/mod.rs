@@ -1,6 +1,8 @@
 //! The data in PostgreSQL: a primary, and streaming standbys for reads.
 
+mod counts;
 mod embedded;
+mod quotas;
 mod setup;
 mod store;
 mod url;
@@ -16,6 +18,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use towerblock_cache::{OutboxError, Relay};
 use towerblock_core::{BoxError, TenantId};
+use towerblock_fair::FairSemaphore;
 use towerblock_postgres::{
     Binding, Budget, Cluster, Examination, Finding, Replicas, SchemaName, Scope, Servers, Settings,
     examine,
@@ -40,6 +43,9 @@ pub(crate) struct PostgresStore {
     /// One connection that no request waits for, and that waits for none.
     aside: Cluster,
     circuits: Circuits,
+    /// What changes a count waits here for those of its tenant, and not in the database: there
+    /// it would hold a connection, and look as if that were slow.
+    counting: FairSemaphore,
     caches: Arc<Caches>,
     is_set_up: AtomicBool,
 }
@@ -65,6 +71,7 @@ impl PostgresStore {
             cluster: Cluster::start(servers(config, primary)?, settings),
             aside: Cluster::start(servers(config, primary)?, aside),
             circuits,
+            counting: counts::turns(config.database_pool_max),
             caches,
             is_set_up: AtomicBool::new(false),
         }))

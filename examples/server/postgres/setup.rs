@@ -11,6 +11,7 @@ use towerblock_core::BoxError;
 use towerblock_postgres::{Binding, Cluster, SchemaName};
 use towerblock_tenant::{self as tenant, Isolation, Tenant};
 
+use super::quotas;
 use crate::store::Plugin;
 use crate::{caches, demo};
 
@@ -19,9 +20,12 @@ pub(super) const ROLE: &str = "towerblock_app";
 pub(super) const SHARED_TABLES: &str = "towerblock_shared";
 /// The schema of the tables that say who the tenants are.
 pub(super) const DIRECTORY: &str = "towerblock_directory";
+/// Of how much tenants have.
+pub(super) const QUOTAS: &str = "towerblock_quotas";
 /// Whether a server has it all.
 pub(super) const IS_DONE: &str = "SELECT to_regclass('towerblock_market.packages') IS NOT NULL
-    AND to_regclass('towerblock_outbox.stale') IS NOT NULL";
+    AND to_regclass('towerblock_outbox.stale') IS NOT NULL
+    AND to_regclass('towerblock_quotas.towerblock_quota_usage') IS NOT NULL";
 const HAS_DATA: &str = "SELECT to_regclass('towerblock_market.packages') IS NOT NULL";
 const MARKET: &str = "towerblock_market";
 
@@ -46,7 +50,11 @@ async fn set_up(transaction: &Transaction<'_>) -> Result<(), BoxError> {
     if !has_data(transaction).await? {
         data(transaction).await?;
     }
-    outbox(transaction).await
+    outbox(transaction).await?;
+    if !quotas::are_there(transaction).await? {
+        quotas::count(transaction).await?;
+    }
+    Ok(())
 }
 
 async fn data(transaction: &Transaction<'_>) -> Result<(), BoxError> {

@@ -11,10 +11,13 @@ use tokio_postgres::types::{ToSql, Type};
 use towerblock_core::{Reason, Rejected, Stats};
 use towerblock_page::{Page, Seek, Statement};
 use towerblock_postgres::{Scope, Statistics, Transaction, Write};
+use towerblock_quota::{Claim, Usage};
 use towerblock_tenant::Tenant;
 
+use super::counts::Counts;
 use super::{PostgresStore, binding};
 use crate::caches::Stale;
+use crate::limits::tell;
 use crate::store::{Draft, Package, Plugin, Profile, Store, StoreError};
 
 type Parameter<'a> = &'a (dyn ToSql + Sync);
@@ -37,24 +40,33 @@ impl PostgresStore {
         self.circuits.read(&tenant.id, rows).await
     }
 
-    /// Writes, and notes what is stale once that is committed.
+    /// Writes, and in the same transaction counts it and notes what is stale by it.
     async fn change(
         &self,
         tenant: &Tenant,
         write: Write<'_>,
         (label, statement, parameters): (&'static str, &str, &[Parameter<'_>]),
+        counts: Counts<'_>,
         stale: impl Fn(&[Row]) -> Stale + Sync,
     ) -> Result<Vec<Row>, StoreError> {
         let stale = &stale;
         let work = async |transaction: &Transaction<'_>| {
             let rows = transaction.query(statement, parameters).await?;
             let stale = stale(&rows);
-            let noted = self.caches.note(transaction.raw(), &tenant.id, &stale);
-            noted.await?;
-            Ok::<_, StoreError>(rows)
+            // At once: they are one round trip. The lock on the count is held until the commit
+            // and no longer.
+            let client = transaction.raw();
+            let noted = self.caches.note(client, &tenant.id, &stale);
+            let noted = async { Ok(noted.await?) };
+            let ((), usage) = tokio::try_join!(noted, counts.count(client, &rows))?;
+            Ok::<_, StoreError>((rows, usage))
         };
+        // Cancel safety: dropped, the turn is somebody else's.
+        let _turn = self.turn(&tenant.id, counts).await?;
         let written = write.transaction(label, work);
-        self.circuits.write(&tenant.id, written).await
+        let (rows, usage) = self.circuits.write(&tenant.id, written).await?;
+        usage.iter().for_each(tell);
+        Ok(rows)
     }
 }
 
@@ -104,6 +116,7 @@ impl Store for PostgresStore {
         &self,
         tenant: &Tenant,
         scope: &Scope,
+        counted: &Claim,
         draft: Draft,
     ) -> Result<Plugin, StoreError> {
         let statement = format!(
@@ -118,7 +131,8 @@ impl Store for PostgresStore {
             id.map_or(Stale::Lists, Stale::Plugin)
         };
         let change = ("plugins.create", statement.as_str(), &parameters[..]);
-        let rows = self.change(tenant, write, change, made).await?;
+        let counts = Counts::More(counted);
+        let rows = self.change(tenant, write, change, counts, made).await?;
         Ok(plugin(rows.first().ok_or(StoreError::NoRow)?)?)
     }
 
@@ -139,19 +153,28 @@ impl Store for PostgresStore {
         parameters.push(&id);
         let change = ("plugins.replace", statement.as_str(), &parameters[..]);
         let rows = self
-            .change(tenant, write, change, |_| Stale::Plugin(id))
+            .change(tenant, write, change, Counts::Nothing, |_| {
+                Stale::Plugin(id)
+            })
             .await?;
         Ok(rows.first().map(plugin).transpose()?)
     }
 
-    async fn delete(&self, tenant: &Tenant, scope: &Scope, id: i64) -> Result<bool, StoreError> {
+    async fn delete(
+        &self,
+        tenant: &Tenant,
+        scope: &Scope,
+        counted: &Claim,
+        id: i64,
+    ) -> Result<bool, StoreError> {
         let statement = "DELETE FROM plugins WHERE tenant_key = $1 AND id = $2 RETURNING id";
         let (binding, key) = (binding(tenant), key(tenant)?);
         let write = self.cluster.write(&binding).within(scope);
         let parameters: [Parameter<'_>; 2] = [&key, &id];
         let change = ("plugins.delete", statement, &parameters[..]);
+        let counts = Counts::Less(counted);
         let deleted = self
-            .change(tenant, write, change, |_| Stale::Plugin(id))
+            .change(tenant, write, change, counts, |_| Stale::Plugin(id))
             .await?;
         Ok(!deleted.is_empty())
     }
@@ -192,7 +215,8 @@ impl Store for PostgresStore {
         let write = self.cluster.write(&binding).within(scope).idempotent();
         let change = ("profiles.set", statement, &parameters[..]);
         let of_user = |_: &[Row]| Stale::Profile(user.to_owned());
-        self.change(tenant, write, change, of_user).await?;
+        self.change(tenant, write, change, Counts::Nothing, of_user)
+            .await?;
         Ok(())
     }
 
@@ -214,6 +238,14 @@ impl Store for PostgresStore {
             })
         };
         Ok(query.page(&rows, None, package)?)
+    }
+
+    async fn usage(&self, tenant: &Tenant, claims: &[Claim]) -> Result<Vec<Usage>, StoreError> {
+        self.used(tenant, claims).await
+    }
+
+    async fn count(&self, claims: &[Claim]) -> Result<Vec<Usage>, StoreError> {
+        self.add(claims).await
     }
 
     fn is_ready(&self) -> bool {

@@ -1,6 +1,6 @@
 //! URLs of servers, as text: what they mean is up to the cluster.
 
-use super::setup::{DIRECTORY, SHARED_TABLES};
+use super::setup::{DIRECTORY, QUOTAS, SHARED_TABLES};
 
 /// Where tables are found by statements that are bound to no schema. It is a setting of the
 /// connection, for that of a database or a role is somebody else's.
@@ -10,7 +10,7 @@ pub(super) fn with_search_path(url: &str) -> String {
     let (options, others): (Vec<_>, Vec<_>) =
         parameters.partition(|parameter| parameter.starts_with("options="));
     let given = options.last().copied().unwrap_or("options=");
-    let options = format!("{given}%20-c%20search_path%3D{SHARED_TABLES},{DIRECTORY}");
+    let options = format!("{given}%20-c%20search_path%3D{SHARED_TABLES},{DIRECTORY},{QUOTAS}");
     let parameters = others.into_iter().chain([&*options]).collect::<Vec<_>>();
     format!("{base}?{}", parameters.join("&"))
 }
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn options_of_the_url_stay() {
-        let path = "%20-c%20search_path%3Dtowerblock_shared,towerblock_directory";
+        let path = "%20-c%20search_path%3Dtowerblock_shared,towerblock_directory,towerblock_quotas";
         for (url, expected) in [
             (
                 "postgres://db/app",

@@ -116,6 +116,10 @@ fn reasons(state: &Shared) -> Vec<Why> {
             reasons.push(why("server", "redis", "not heard".to_owned()));
         }
     }
+    let fleet = state.limits.fleet.as_ref();
+    if fleet.is_some_and(|fleet| !fleet.is_shared()) {
+        reasons.push(why("limits", "rates", "each instance its part".to_owned()));
+    }
     let (in_flight, limit) = (state.shed.in_flight(), state.shed.limit());
     // From the soft limit on somebody may be refused.
     if in_flight * 100 >= limit * usize::from(SOFT_PERCENT) {

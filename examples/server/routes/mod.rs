@@ -6,6 +6,7 @@ mod plugins;
 mod profile;
 mod queries;
 mod tenants;
+mod usage;
 
 use std::sync::Arc;
 
@@ -19,8 +20,8 @@ use towerblock_cache::HttpCacheLayer;
 pub(crate) use self::plugins::stand_in;
 use crate::caller::Admin;
 use crate::observed::Observed;
-use crate::stack;
 use crate::state::Shared;
+use crate::{limits, stack};
 
 /// What tenants call.
 pub(crate) fn tenants(state: &Shared) -> Router<Shared> {
@@ -58,6 +59,7 @@ pub(crate) fn tenants(state: &Shared) -> Router<Shared> {
             "/api/v1/marketplace",
             get(marketplace::list).layer(packages),
         )
+        .route(limits::USAGE, get(usage::show))
         .route(
             "/api/v1/user/profile",
             get(profile::show).put(profile::update),

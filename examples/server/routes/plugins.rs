@@ -115,8 +115,8 @@ pub(crate) async fn create(
     Sent(draft): Sent<Draft>,
 ) -> Result<Response, Refused> {
     let (draft, store) = (checked(draft)?, Arc::clone(&state.store));
-    let id = tenant.id.clone();
-    let write = async move { store.create(&tenant, &scope, draft).await };
+    let (id, counted) = (tenant.id.clone(), state.limits.plugin(&tenant)?);
+    let write = async move { store.create(&tenant, &scope, &counted, draft).await };
     let stale = |made: Option<&Plugin>| made.map_or(Stale::Lists, |made| Stale::Plugin(made.id));
     let plugin = state.writes.run(&state.caches, &id, write, stale).await?;
     let location = [(LOCATION, format!("/api/v1/plugins/{}", plugin.id))];
@@ -146,7 +146,8 @@ pub(crate) async fn delete(
     Id(id): Id,
 ) -> Result<StatusCode, Refused> {
     let (of, store) = (tenant.id.clone(), Arc::clone(&state.store));
-    let write = async move { store.delete(&tenant, &scope, id).await };
+    let counted = state.limits.plugin(&tenant)?;
+    let write = async move { store.delete(&tenant, &scope, &counted, id).await };
     let stale = move |_: Option<&_>| Stale::Plugin(id);
     let found = state.writes.run(&state.caches, &of, write, stale).await?;
     let deleted = found.then_some(StatusCode::NO_CONTENT);

@@ -32,7 +32,7 @@ fn each_route_asks_its_database_once_and_then_its_memory() {
     assert!(
         server
             .said
-            .contains("caches: memory of this instance; set REDIS_URL")
+            .contains("caches and limits: memory of this instance; set REDIS_URL")
     );
     let routes = [LIST, "/api/v1/plugins/1007", TEAM, PROFILE, MARKET];
     for (n, path) in (1..).zip(routes) {

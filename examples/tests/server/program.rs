@@ -77,7 +77,10 @@ impl Drop for Server {
     }
 }
 
-/// The server on a free port, with this environment and nothing of ours.
+/// Plans whose limits no test meets that is not about them.
+const ROOMY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/server/roomy.toml");
+
+/// The server on a free port, with this environment, roomy plans and nothing else of ours.
 ///
 /// `cargo test` builds the program first; with `--test server` it does not, and the last one
 /// built is what runs.
@@ -87,6 +90,7 @@ fn command(environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(target.join("examples/server"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     command.env_clear().env("PATH", path).env("PORT", "0");
+    command.env("PLANS", ROOMY);
     command.envs(environment.iter().copied());
     command
 }
@@ -140,6 +144,7 @@ fn a_wrong_value_stops_the_start_with_one_line_that_names_it() {
             "c2hvcnQ=",
             "at least 32 bytes each in base64",
         ),
+        ("PLANS", "/nowhere", "a file of plans in TOML (No such file"),
         ("RUST_LOG", "a=b=c", "a filter such as info"),
     ] {
         let output = output(&[(variable, value)]);
@@ -263,6 +268,7 @@ fn help_names_every_variable_with_its_default() {
         "SECRET_KEYS",
         "DRAIN_MS",
         "GRACE_MS",
+        "PLANS",
         "RUST_LOG",
     ] {
         assert!(

@@ -1,3 +1,4 @@
+mod batch;
 mod counted;
 mod statements;
 mod values;
@@ -107,6 +108,34 @@ impl PostgresQuotas<()> {
         claim: &Claim,
     ) -> Result<Usage, QuotaError> {
         counted::give_back(client, claim).await
+    }
+
+    /// What is used, as the transaction of the caller sees it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn usage_in(client: &impl GenericClient, claim: &Claim) -> Result<Usage, QuotaError> {
+        counted::usage(client, claim).await
+    }
+
+    /// Counts what was done already, of any number of tenants, in one statement: whether there is
+    /// room or not. For calls that are added up for a moment, each of which would be a write, and for
+    /// rows that nobody counted yet. What each came to, in the order of the claims; a claim of no units
+    /// counts nothing, and tells.
+    ///
+    /// It locks the counts until the transaction ends; several at a time take turns.
+    ///
+    /// Cancel safety: dropped, it may have been done; roll back.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn count_in(
+        client: &impl GenericClient,
+        claims: &[Claim],
+    ) -> Result<Vec<Usage>, QuotaError> {
+        batch::count(client, claims).await
     }
 }
 

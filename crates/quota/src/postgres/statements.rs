@@ -42,7 +42,24 @@ ON CONFLICT (tenant, resource, period) DO UPDATE SET
 WHERE excluded.used <= $5 - q.reserved - q.used
 RETURNING used, reserved, told, news";
 
-/// As above; `$7` the key, `$8` for how many seconds it is remembered. One who comes with the same key at the
+/// `$1` tenants, `$2` resources, `$3` first seconds of the periods, `$4` units. In one order, so that those who do it at
+/// the same time take turns.
+pub(super) const COUNT: &str = "
+INSERT INTO towerblock_quota_usage AS q (tenant, resource, period, used)
+SELECT tenant, resource, to_timestamp(start), least(sum(units), 9223372036854775807)
+FROM unnest($1::text[], $2::text[], $3::float8[], $4::int8[]) AS a (tenant, resource, start, units)
+GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+ON CONFLICT (tenant, resource, period) DO UPDATE SET
+    used = q.used + least(excluded.used, 9223372036854775807 - q.used)
+RETURNING tenant, resource, extract(epoch FROM period)::bigint, used, reserved, told";
+
+/// `$4` how many thresholds were reached; a row if nobody was told of as many.
+pub(super) const TELL: &str = "
+UPDATE towerblock_quota_usage SET told = $4
+WHERE tenant = $1 AND resource = $2 AND period = to_timestamp($3) AND told < $4
+RETURNING told";
+
+/// As `CONSUME`; `$7` the key, `$8` for how many seconds it is remembered. One who comes with the same key at the
 /// same moment fails by the primary key, and the whole statement with it.
 pub(super) const CONSUME_ONCE: &str = "
 WITH u AS (

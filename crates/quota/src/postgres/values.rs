@@ -9,10 +9,10 @@ pub(super) type Value<'v> = (&'v (dyn ToSql + Sync), Type);
 /// A claim, in the types of the database.
 pub(super) struct Counted<'c> {
     pub(super) tenant: &'c str,
-    resource: &'c str,
-    seconds: i64,
-    start: f64,
-    units: i64,
+    pub(super) resource: &'c str,
+    pub(super) seconds: i64,
+    pub(super) start: f64,
+    pub(super) units: i64,
     most: i64,
     pub(super) thresholds: Vec<i64>,
 }
@@ -39,6 +39,13 @@ impl<'c> Counted<'c> {
             (&self.resource, Type::TEXT),
             (&self.start, Type::FLOAT8),
         ]
+    }
+
+    /// How many thresholds so many units reach.
+    pub(super) fn reached(&self, used: u64) -> usize {
+        let used = bigint(used);
+        let reached = self.thresholds.iter().filter(|units| **units <= used);
+        reached.count()
     }
 
     pub(super) fn asked(&self) -> Vec<Value<'_>> {

@@ -4,6 +4,7 @@
     reason = "a test that unwraps fails, as it should"
 )]
 
+mod batch;
 mod both;
 mod database;
 mod periods;

@@ -67,7 +67,11 @@ fn a_file_that_is_wrong_says_where() {
         r#"plan free: rate "a" is strict: its limit is at most 65535, and it has no burst"#
     );
     assert!(wrong(r#"free = { rates = [{ name = "a", limit = 0 }] }"#).contains("nonzero"));
-    assert!(wrong("free = { rats = [] }").contains("rats"));
+    let told = wrong("[free]\nweight = 1\nrats = []\n");
+    assert!(told.starts_with("line 3: unknown field `rats`"), "{told}");
+    for text in ["[free", "a = ", "[free]\nweight = 0", "free = 1"] {
+        assert_eq!(wrong(text).lines().count(), 1, "{}", wrong(text));
+    }
     let rate = r#"{ name = "a", limit = 1 },"#.repeat(9);
     let many = wrong(&format!("free = {{ rates = [{rate}] }}"));
     assert_eq!(many, "plan free: it has more than 8 rates");
