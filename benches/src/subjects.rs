@@ -22,6 +22,7 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
 use towerblock_core::TenantId;
+use towerblock_lifecycle::{Deadlines, InFlightLayer, Lifecycle};
 use towerblock_tenant::{Isolation, MemoryStore, Registry, Subdomain, Tenant, TenantLayer};
 
 use crate::wire;
@@ -35,6 +36,7 @@ pub const SUBJECTS: &[Subject] = &[
     Subject::new("bare axum", bare),
     Subject::new("identity layer, extensions in use", identity),
     Subject::new("`TenantLayer` in its place", tenant),
+    Subject::new("`InFlightLayer` in its place", in_flight),
     Subject::new("axum + tower-http layers", layered),
     Subject::new("the server's stack", stacked),
     Subject::new("the server, rows in memory", server),
@@ -112,6 +114,16 @@ fn tenant() -> Router {
         ServiceBuilder::new()
             .layer(AddExtensionLayer::new(Peer))
             .layer(TenantLayer::new(registry).resolver(subdomain)),
+    )
+}
+
+/// Each request counted for a service that may have to wait for it.
+fn in_flight() -> Router {
+    let lifecycle = Lifecycle::new(Deadlines::default());
+    bare().layer(
+        ServiceBuilder::new()
+            .layer(AddExtensionLayer::new(Peer))
+            .layer(InFlightLayer::new(&lifecycle)),
     )
 }
 
