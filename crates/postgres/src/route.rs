@@ -87,9 +87,12 @@ impl Nodes {
         if let Some((node, must_have)) = chosen {
             return Ok(Route { node, must_have });
         }
-        // Whoever reads what it wrote is not many: no more than write.
-        if has_replicas && demand.token.is_none() {
-            self.fallback.admit(now)?;
+        if has_replicas {
+            match demand.token {
+                // Whoever reads what it wrote is not many: no more than write.
+                Some(_) => self.fallback.took(now),
+                None => self.fallback.admit(now)?,
+            }
         }
         Ok(to_primary)
     }

@@ -13,6 +13,7 @@ mod cancel;
 mod faults;
 mod layer;
 mod leaks;
+mod lent;
 mod limits;
 mod lost;
 mod network;
