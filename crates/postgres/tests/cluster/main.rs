@@ -31,6 +31,8 @@ mod roles;
 mod runtimes;
 mod schemas;
 mod statements;
+#[path = "../support/stopwatch.rs"]
+mod stopwatch;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;

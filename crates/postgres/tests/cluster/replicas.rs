@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::sleep;
-use towerblock_postgres::{Cluster, Error, Scope, TokenKeys};
+use towerblock_postgres::{Cluster, Error, Replicas, Scope, Settings, TokenKeys};
 use towerblock_testkit::Postgres;
 
-use crate::{cluster, schema, set_up};
+use crate::{budget, cluster, cluster_with, known, schema, set_up};
 
 const COUNT: &str = "SELECT count(*) FROM items";
 const ADD: &str = "INSERT INTO items (owner) VALUES (1)";
@@ -39,9 +39,12 @@ async fn write_and_read(delay: &str) -> u32 {
         .await
         .unwrap();
     set_up(&postgres, 1).await;
-    let cluster = cluster(&postgres, 4);
-    // It knows its servers.
-    sleep(Duration::from_millis(500)).await;
+    // The primary bears them all, also while its only replica is too late for anybody.
+    let mut replicas = Replicas::default();
+    replicas.fallback_percent = 100;
+    let settings = Settings::new(budget(4)).replicas(replicas);
+    let cluster = cluster_with(&postgres, settings);
+    known(&cluster).await;
     let keys = TokenKeys::new([[7; 32]]).unwrap();
     let (mut stale, mut written) = (0, 1);
     let times = if delay == "0" { 500 } else { 40 };

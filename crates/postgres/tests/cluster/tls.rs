@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use towerblock_postgres::Binding;
 use towerblock_testkit::Postgres;
 
 use crate::authority::{Authority, cluster, is_encrypted};
+use crate::stopwatch::Stopwatch;
 use crate::{number, until};
 
 #[tokio::test]
@@ -83,7 +84,7 @@ async fn what_is_encrypted_can_be_cancelled() {
         let all = Binding::shared();
         let slow = cluster.read(&all).query("slow", "SELECT pg_sleep(4)", &[]);
         assert!(timeout(Duration::from_millis(100), slow).await.is_err());
-        let start = Instant::now();
+        let start = Stopwatch::start();
         is_encrypted(&cluster).await.unwrap();
         let took = start.elapsed();
         assert!(

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use towerblock_postgres::{Cluster, Error};
 use towerblock_testkit::{Postgres, Server};
 
+use crate::stopwatch::Stopwatch;
 use crate::{alone, attempts, cluster, number, schema, set_up, until};
 
 const SOON: Duration = Duration::from_secs(5);
@@ -102,7 +103,7 @@ async fn a_server_that_panics_is_refused_in_time_and_used_again_when_it_is_back(
     let (start, mut outcomes) = (Instant::now(), Vec::new());
     while start.elapsed() < Duration::from_millis(600) {
         let calls = (0..5).map(async |_| {
-            let start = Instant::now();
+            let start = Stopwatch::start();
             let outcome = write(&cluster, "add", ADD).await;
             (outcome, start.elapsed())
         });

@@ -9,6 +9,7 @@ use towerblock_postgres::{Cluster, Error, Limits, Servers, Settings};
 use towerblock_testkit::{Postgres, Server};
 
 use crate::meddler::{Meddler, Meddling};
+use crate::stopwatch::Stopwatch;
 use crate::{alone, budget, known, schema, set_up, through, until};
 
 const OWNER: &str = "SELECT owner FROM items";
@@ -72,7 +73,7 @@ async fn a_write_cut_off_at_any_message_is_done_or_not_as_its_answer_says() {
             }
             n += 1;
             meddler.after(messages, Meddling::Cut);
-            let start = Instant::now();
+            let start = Stopwatch::start();
             let outcome = add(&cluster, n, is_new).await;
             let (took, is_fine) = (start.elapsed(), outcome.is_ok());
             assert!(took < LIMIT + SLACK, "{took:?} after {messages} messages");
@@ -150,7 +151,7 @@ async fn hears(postgres: &Postgres, n: i64, name: &str, bytes: Vec<u8>) {
         };
         prepare().await;
         let n = 2 * n + i64::from(is_new);
-        let start = Instant::now();
+        let start = Stopwatch::start();
         let outcome = add_again(n).await;
         let took = start.elapsed();
         assert!(took < LIMIT + SLACK, "{name}: {took:?}");
@@ -163,7 +164,7 @@ async fn hears(postgres: &Postgres, n: i64, name: &str, bytes: Vec<u8>) {
         }
         until(SOON, async || read(&cluster).await.is_ok()).await;
         prepare().await;
-        let start = Instant::now();
+        let start = Stopwatch::start();
         let outcome = read(&cluster).await;
         let took = start.elapsed();
         assert!(took < LIMIT + SLACK, "{name}: {took:?}");

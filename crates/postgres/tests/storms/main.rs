@@ -21,6 +21,8 @@ mod moved;
 #[path = "../support/relay.rs"]
 mod relay;
 mod rewind;
+#[path = "../support/stopwatch.rs"]
+mod stopwatch;
 mod storms;
 #[expect(dead_code, reason = "the other binary has more of it")]
 #[path = "../support/mod.rs"]

@@ -9,6 +9,8 @@ use towerblock_core::TenantId;
 use towerblock_postgres::{Binding, Budget, Cluster, SchemaName, Servers, Settings};
 use towerblock_testkit::{Postgres, Server};
 
+use crate::stopwatch::Stopwatch;
+
 pub(crate) const ROLE: &str = "app_tenant";
 
 fn tenant(key: u64) -> TenantId {
@@ -55,7 +57,7 @@ pub(crate) fn through(server: &Server, between: SocketAddr) -> String {
 
 /// How long it takes until it is so, which is `most` at the most.
 pub(crate) async fn until(most: Duration, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
-    let start = Instant::now();
+    let start = Stopwatch::start();
     while !is_so().await {
         let elapsed = start.elapsed();
         assert!(elapsed < most, "not so within {most:?}");
