@@ -65,7 +65,8 @@ impl Nodes {
         let has_replicas = candidates
             .iter()
             .any(|candidate| candidate.seen.is_none_or(|seen| seen.in_recovery));
-        let is_alone = primary.is_away(now);
+        // This very call may have found it gone, before the monitor has.
+        let is_alone = primary.is_away(now) || left_out.contains(&primary.number);
         for (node, candidate) in others.iter().zip(&mut candidates) {
             if left_out.contains(&node.number) {
                 candidate.health = Health::Dead;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use towerblock_postgres::{Cluster, Error, Replicas, Scope, Settings, TokenKeys};
 use towerblock_testkit::Postgres;
 
-use crate::{budget, cluster, cluster_with, known, schema, set_up};
+use crate::{PATIENCE, budget, cluster, cluster_with, known, schema, set_up, until};
 
 const COUNT: &str = "SELECT count(*) FROM items";
 const ADD: &str = "INSERT INTO items (owner) VALUES (1)";
@@ -97,4 +97,34 @@ async fn a_replica_that_lags_beyond_the_bound_is_not_read() {
         .unwrap();
     sleep(Duration::from_millis(1_500)).await;
     assert_eq!(count(&cluster, None).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_late_replica_is_read_while_the_primary_is_gone() {
+    let postgres = Postgres::builder()
+        .setting("recovery_min_apply_delay", "2500ms")
+        .standbys(1)
+        .start()
+        .await
+        .unwrap();
+    set_up(&postgres, 1).await;
+    let cluster = cluster(&postgres, 4);
+    known(&cluster).await;
+    let binding = schema(1);
+    let write = cluster.write(&binding).execute("add", ADD, &[]);
+    write.await.unwrap();
+    let is_late = || cluster.servers()[1].lag > Some(Duration::from_millis(1_500));
+    until(PATIENCE, async || is_late()).await;
+    assert_eq!(count(&cluster, None).await.unwrap(), 2);
+    let read = async {
+        let (start, mut late) = (Instant::now(), 0);
+        while start.elapsed() < Duration::from_millis(700) {
+            late += i32::from(count(&cluster, None).await.unwrap() == 1);
+            sleep(Duration::from_millis(3)).await;
+        }
+        late
+    };
+    let (late, killed) = tokio::join!(read, postgres.primary().kill());
+    killed.unwrap();
+    assert!(late > 0, "they all came before");
 }
