@@ -119,7 +119,9 @@ impl Drop for Loan {
         let Some(session) = self.session.take() else {
             return;
         };
-        if !session.state.is_clean() || session.state.is_retired() {
+        // One to a pooler that is of no use any more is closed, and that is all.
+        let is_spent = session.state.is_retired() && !session.is_pooled();
+        if !session.state.is_clean() || is_spent {
             self.cleaners.take(session);
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use towerblock_postgres::{Cluster, Error, Replicas, Scope, Settings, TokenKeys};
 use towerblock_testkit::Postgres;
 
@@ -117,14 +117,12 @@ async fn a_late_replica_is_read_while_the_primary_is_gone() {
     until(PATIENCE, async || is_late()).await;
     assert_eq!(count(&cluster, None).await.unwrap(), 2);
     let read = async {
-        let (start, mut late) = (Instant::now(), 0);
-        while start.elapsed() < Duration::from_millis(700) {
+        let mut late = 0;
+        while late < 100 {
             late += i32::from(count(&cluster, None).await.unwrap() == 1);
             sleep(Duration::from_millis(3)).await;
         }
-        late
     };
-    let (late, killed) = tokio::join!(read, postgres.primary().kill());
+    let ((), killed) = tokio::join!(read, postgres.primary().kill());
     killed.unwrap();
-    assert!(late > 0, "they all came before");
 }
