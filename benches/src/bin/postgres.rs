@@ -14,6 +14,7 @@ use bb8::{ManageConnection, Pool};
 use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Error, NoTls, Statement};
 use towerblock_core::{BoxError, TenantId};
 use towerblock_postgres::{Binding, Budget, Cluster, SchemaName, Servers, Settings};
@@ -173,10 +174,11 @@ async fn bound_by_hand(url: &str) -> Result<Work, BoxError> {
             let id = i32::try_from(n % 100 + 1).expect("small");
             let connection = pool.get().await.expect("a connection");
             let (client, statement) = &*connection;
+            let parameters: [&(dyn ToSql + Sync); 1] = [&id];
             let (begun, rows, ended) = tokio::join!(
                 biased;
                 client.batch_execute(&begin),
-                client.query(statement, &[&id]),
+                client.query(statement, &parameters),
                 client.batch_execute("COMMIT"),
             );
             begun.and(ended).expect("a transaction");
