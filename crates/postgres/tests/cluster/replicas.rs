@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use towerblock_postgres::{Cluster, Error, Replicas, Scope, Settings, TokenKeys};
 use towerblock_testkit::Postgres;
 
+use crate::roles::{replay, started};
 use crate::{PATIENCE, budget, cluster, cluster_with, known, schema, set_up, until};
 
 const COUNT: &str = "SELECT count(*) FROM items";
@@ -101,15 +102,10 @@ async fn a_replica_that_lags_beyond_the_bound_is_not_read() {
 
 #[tokio::test]
 async fn a_late_replica_is_read_while_the_primary_is_gone() {
-    let postgres = Postgres::builder()
-        .setting("recovery_min_apply_delay", "2500ms")
-        .standbys(1)
-        .start()
-        .await
-        .unwrap();
-    set_up(&postgres, 1).await;
+    let postgres = started(1).await;
     let cluster = cluster(&postgres, 4);
     known(&cluster).await;
+    replay(&postgres.standbys()[0], false).await;
     let binding = schema(1);
     let write = cluster.write(&binding).execute("add", ADD, &[]);
     write.await.unwrap();
