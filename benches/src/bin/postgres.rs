@@ -14,6 +14,7 @@ use bb8::{ManageConnection, Pool};
 use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Error, NoTls, Statement};
 use towerblock_core::{BoxError, TenantId};
 use towerblock_postgres::{Binding, Budget, Cluster, SchemaName, Servers, Settings};
@@ -35,6 +36,10 @@ async fn main() -> Result<(), BoxError> {
     let url = postgres.primary().url();
     let subjects = [
         ("bb8 0.9, no tenant, no test on checkout", bb8(&url).await?),
+        (
+            "the same, in a transaction for one schema, by hand",
+            bound_by_hand(&url).await?,
+        ),
         ("`Cluster`, no tenant", ours(&url, |_| Binding::shared())?),
         ("`Cluster`, one schema", ours(&url, |_| schema(1))?),
         (
@@ -144,11 +149,7 @@ impl ManageConnection for Prepared {
 }
 
 async fn bb8(url: &str) -> Result<Work, BoxError> {
-    let pool = Pool::builder()
-        .max_size(CONNECTIONS)
-        .test_on_check_out(false)
-        .build(Prepared(url.parse()?))
-        .await?;
+    let pool = pool(url).await?;
     Ok(Arc::new(move |n| {
         let pool = pool.clone();
         Box::pin(async move {
@@ -158,6 +159,38 @@ async fn bb8(url: &str) -> Result<Work, BoxError> {
             client.query(statement, &[&id]).await.expect("rows").len()
         })
     }))
+}
+
+/// What a bound read sends, by the driver alone.
+async fn bound_by_hand(url: &str) -> Result<Work, BoxError> {
+    let pool = pool(url).await?;
+    let begin = format!(
+        "BEGIN READ ONLY;SET LOCAL search_path={},pg_temp",
+        SchemaName::from_key(1)
+    );
+    Ok(Arc::new(move |n| {
+        let (pool, begin) = (pool.clone(), begin.clone());
+        Box::pin(async move {
+            let id = i32::try_from(n % 100 + 1).expect("small");
+            let connection = pool.get().await.expect("a connection");
+            let (client, statement) = &*connection;
+            let parameters: [&(dyn ToSql + Sync); 1] = [&id];
+            let (begun, rows, ended) = tokio::join!(
+                biased;
+                client.batch_execute(&begin),
+                client.query(statement, &parameters),
+                client.batch_execute("COMMIT"),
+            );
+            begun.and(ended).expect("a transaction");
+            rows.expect("rows").len()
+        })
+    }))
+}
+
+async fn pool(url: &str) -> Result<Pool<Prepared>, BoxError> {
+    let pool = Pool::builder().max_size(CONNECTIONS);
+    let pool = pool.test_on_check_out(false);
+    Ok(pool.build(Prepared(url.parse()?)).await?)
 }
 
 async fn rate(work: &Work) -> f64 {

@@ -6,7 +6,8 @@ use crate::cluster::Nodes;
 use crate::fault::Fault;
 use crate::loan::Loan;
 use crate::node::Node;
-use crate::statement::{Answer, Call, Failure, POOLED, Parameters, Wants, at_commit, end_checked};
+use crate::pooled::POOLED;
+use crate::statement::{Answer, Call, Failure, Parameters, Wants};
 use crate::timing::Timing;
 use crate::tries::{Problem, Tries};
 use crate::{Binding, Dedicated, Error, Scope, Transaction};
@@ -46,7 +47,7 @@ impl<'a> Ask<'a> {
         let mut tries = Tries::new(self, label);
         loop {
             let problem = match tries.lend().await {
-                Ok((node, _)) if node.server.is_pooled() => {
+                Ok((_, loan)) if loan.is_pooled() => {
                     return Err(Error::forbidden(label, POOLED));
                 }
                 Ok((_, mut loan)) => {
@@ -235,10 +236,9 @@ impl<'a> Ask<'a> {
         let flight = state.flight();
         if outcome.is_ok() && fault.is_none() {
             state.set_ending(true);
-            let ended = end_checked(client, self.mode).await;
-            let lsn = ended.map_err(|error| Problem::Failed(at_commit(self.mode, error)))?;
+            let lsn = transaction.commit().await.map_err(Problem::Failed)?;
             self.wrote(node, lsn.as_deref());
-        } else if let Err(error) = client.batch_execute("ROLLBACK").await {
+        } else if let Err(error) = transaction.rollback().await {
             // In flight as it is, the connection is closed, and all of it undone.
             return match (outcome, fault) {
                 (Err(own), None) => Ok(Outcome::Done(Err(own))),
@@ -247,6 +247,9 @@ impl<'a> Ask<'a> {
         }
         flight.landed();
         state.set_in_transaction(false);
+        if is_pooled {
+            state.set_reset();
+        }
         Ok(match (outcome, fault) {
             (Ok(_), Some(_)) => Outcome::Done(Err(Error::ignored(tries.label).into())),
             (Err(error), Some(fault)) => Outcome::Undone(error, fault),

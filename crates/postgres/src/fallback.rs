@@ -64,6 +64,14 @@ impl Fallback {
         Ok(())
     }
 
+    /// One that was counted goes to the primary, whatever the share: it leaves less of it to
+    /// others.
+    pub(crate) fn took(&self, now: Instant) {
+        let mut recent = self.recent();
+        recent.fade(now);
+        recent.fallen_back += 1.0;
+    }
+
     fn recent(&self) -> MutexGuard<'_, Recent> {
         // No user code runs under this lock, so the sums are whole.
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
@@ -120,6 +128,19 @@ mod tests {
         let seconds = admitted(&fallback, now + Duration::from_secs(60), 1_000, 60);
         let most: u32 = seconds.iter().skip(1).sum();
         assert!((59 * 10..=59 * 11).contains(&most), "{most}");
+    }
+
+    #[test]
+    fn what_is_never_refused_leaves_less_to_others() {
+        let (fallback, now) = (Fallback::new(20), Instant::now());
+        for _ in 0..1_000 {
+            fallback.read(now);
+        }
+        (0..150).for_each(|_| fallback.took(now));
+        let admitted = (0..100).filter(|_| fallback.admit(now).is_ok()).count();
+        assert_eq!(admitted, 50);
+        fallback.took(now);
+        assert!(fallback.admit(now).is_err());
     }
 
     #[test]

@@ -18,7 +18,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Gives a connection the state of a new one, and leaves it its prepared statements, which
 /// `DISCARD ALL` would take from the client unasked.
-const RESET: &str = "CLOSE ALL;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;UNLISTEN *;\
+pub(crate) const RESET: &str = "CLOSE ALL;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;UNLISTEN *;\
      SELECT pg_advisory_unlock_all();DISCARD TEMP;DISCARD SEQUENCES";
 
 /// A connection that somebody uses. Dropped in the middle of something, it is cleaned before
@@ -67,7 +67,8 @@ async fn clean(server: Arc<Server>, mut session: Pooled<Manager>) {
         return;
     }
     let mut patience = DRAIN_TIMEOUT;
-    if session.state.is_in_flight() || session.state.is_retired() {
+    let is_pooled = session.is_pooled();
+    if session.state.is_in_flight() || session.state.is_retired() && !is_pooled {
         let cancelled = cancel(&server, session.client.cancel_token());
         if !matches!(timeout(CANCEL_TIMEOUT, cancelled).await, Ok(Ok(()))) {
             // It may come later, and would hit whoever is next. The statement ends by its own
@@ -76,13 +77,22 @@ async fn clean(server: Arc<Server>, mut session: Pooled<Manager>) {
             patience = patience.saturating_add(session.statement_timeout);
         }
     }
+    if is_pooled && session.state.is_in_flight() {
+        // What it looks up of types may be under way: see `has_looked_up`.
+        session.state.retire();
+    }
     let undone = async {
+        if is_pooled && session.state.is_marked() {
+            // In one message: after it, another has what a pooler lent.
+            let undo = format!("ROLLBACK;{RESET}");
+            return session.client.batch_execute(&undo).await;
+        }
         session.client.batch_execute("ROLLBACK").await?;
-        if session.state.is_marked() && !server.is_pooled() {
+        if session.state.is_marked() {
             let reset = format!("{RESET};{}", server.defaults());
             session.client.batch_execute(&reset).await?;
         }
-        Ok::<_, tokio_postgres::Error>(())
+        Ok(())
     };
     // Answers come in order: when this one is there, nothing is in flight.
     if let Ok(Ok(())) = timeout(patience, undone).await {
@@ -109,7 +119,9 @@ impl Drop for Loan {
         let Some(session) = self.session.take() else {
             return;
         };
-        if !session.state.is_clean() || session.state.is_retired() {
+        // One to a pooler that is of no use any more is closed, and that is all.
+        let is_spent = session.state.is_retired() && !session.is_pooled();
+        if !session.state.is_clean() || is_spent {
             self.cleaners.take(session);
         }
     }

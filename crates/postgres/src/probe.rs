@@ -9,16 +9,20 @@ use tokio_postgres::{Client, Error};
 
 use crate::doctor::shares_backends;
 use crate::error::described;
+use crate::lending::Pooler;
 use crate::lsn::{Lsn, Position};
-use crate::server::{Role, Server};
+use crate::server::{Role, Server, Wire};
 
 const EVERY: Duration = Duration::from_millis(200);
 /// This and [`EVERY`] are well below a second: by then a server that hangs is known to.
 const TIMEOUT: Duration = Duration::from_millis(600);
 
-/// A server that has no connection for it is not asked again and again whether a pooler lies in
-/// between.
-const EXAMINATIONS: u32 = 5;
+/// So often a pooler is looked at that may lend by the transaction. A balancer before several of
+/// them takes the second connection to another one, more often than not.
+const LOOKS: u32 = 20;
+/// So many questions lie between two looks where the first came to nothing: it has no second
+/// connection to look with.
+const APART: u32 = 25;
 
 /// Any user may ask this. A standby says which timeline it receives where it may; otherwise
 /// that of its last checkpoint, which is older if anything.
@@ -30,7 +34,8 @@ const QUESTION: &str = "SELECT pg_is_in_recovery(),
             (SELECT timeline_id FROM pg_control_checkpoint()))
         ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int
         END)::int,
-    (SELECT system_identifier FROM pg_control_system())";
+    (SELECT system_identifier FROM pg_control_system()),
+    pg_backend_pid()";
 
 /// What a server said.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +45,16 @@ pub(crate) struct Sighting {
     pub(crate) position: Position,
     /// The cluster that it belongs to.
     pub(crate) cluster: u64,
+    /// The process that answered.
+    backend: i32,
+}
+
+/// What shows of a pooler on one connection.
+#[derive(Debug, Default)]
+struct Looks {
+    backend: Option<i32>,
+    in_vain: u32,
+    pause: u32,
 }
 
 /// Asks for ever; ends with the cluster.
@@ -48,10 +63,10 @@ pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) +
     // Why it was away when that was last said.
     let mut reason = String::new();
     let mut timeline = 0;
-    let mut examinations = EXAMINATIONS;
     'asking: loop {
         // Whether it did on this connection.
         let mut has_answered = false;
+        let mut looks = Looks::default();
         // Cancel safety: dropped with its connection, which closes it.
         let why = match timeout(TIMEOUT, server.connect()).await {
             Ok(Ok(wire)) => loop {
@@ -69,11 +84,8 @@ pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) +
                         }
                         server.role.set(sighting.role);
                         told(Some(sighting));
-                        // Cancel safety: asked again for the next connection.
-                        if examinations > 0 {
-                            let is_done = examine(&server, &wire.client).await;
-                            examinations = if is_done { 0 } else { examinations - 1 };
-                        }
+                        // Cancel safety: begun again with the next connection.
+                        looks.look(&server, &wire, sighting.backend).await;
                     }
                     // The connection alone may be lost, and the next says more, at once.
                     Ok(Err(_)) if has_answered => continue 'asking,
@@ -101,24 +113,43 @@ pub(crate) async fn watch(server: Arc<Server>, told: impl Fn(Option<Sighting>) +
     }
 }
 
-/// Whether a pooler lies in between, if it could be found out.
-async fn examine(server: &Arc<Server>, client: &Client) -> bool {
-    let other = async {
-        let other = server.connect().await?;
-        shares_backends(client, &other.client).await
-    };
-    match timeout(TIMEOUT, other).await {
-        Ok(Ok(is_pooled)) => {
-            if is_pooled {
-                tracing::info!(
-                    name = &*server.name,
-                    "a pooler lends connections by transaction"
-                );
-                server.set_pooled();
-            }
-            true
+impl Looks {
+    async fn look(&mut self, server: &Arc<Server>, wire: &Wire, backend: i32) {
+        let (lending, name) = (&server.lending, &*server.name);
+        if self
+            .backend
+            .replace(backend)
+            .is_some_and(|it| it != backend)
+        {
+            lending.changes(name);
         }
-        Ok(Err(_)) | Err(_) => false,
+        if wire.is_indirect(backend) {
+            lending.met(name);
+        }
+        if lending.get() != Pooler::Unknown || self.is_pausing() {
+            return;
+        }
+        let look = async {
+            let other = server.connect().await?;
+            shares_backends(&wire.client, &other.client).await
+        };
+        match timeout(TIMEOUT, look).await {
+            Ok(Ok(true)) => lending.changes(name),
+            Ok(Ok(false)) => {
+                self.in_vain += 1;
+                if self.in_vain >= LOOKS {
+                    lending.keeps_sessions(name);
+                }
+            }
+            Ok(Err(_)) | Err(_) => self.pause = APART,
+        }
+    }
+
+    /// Also counts this question.
+    const fn is_pausing(&mut self) -> bool {
+        let is_pausing = self.pause > 0;
+        self.pause = self.pause.saturating_sub(1);
+        is_pausing
     }
 }
 
@@ -139,5 +170,6 @@ async fn ask(client: &Client) -> Result<Sighting, Error> {
         },
         position: Position::new(u32::try_from(timeline).unwrap_or_default(), lsn),
         cluster: u64::from_ne_bytes(cluster.to_ne_bytes()),
+        backend: row.try_get(4)?,
     })
 }

@@ -65,7 +65,8 @@ impl Nodes {
         let has_replicas = candidates
             .iter()
             .any(|candidate| candidate.seen.is_none_or(|seen| seen.in_recovery));
-        let is_alone = primary.is_away(now);
+        // This very call may have found it gone, before the monitor has.
+        let is_alone = primary.is_away(now) || left_out.contains(&primary.number);
         for (node, candidate) in others.iter().zip(&mut candidates) {
             if left_out.contains(&node.number) {
                 candidate.health = Health::Dead;
@@ -87,9 +88,12 @@ impl Nodes {
         if let Some((node, must_have)) = chosen {
             return Ok(Route { node, must_have });
         }
-        // Whoever reads what it wrote is not many: no more than write.
-        if has_replicas && demand.token.is_none() {
-            self.fallback.admit(now)?;
+        if has_replicas {
+            match demand.token {
+                // Whoever reads what it wrote is not many: no more than write.
+                Some(_) => self.fallback.took(now),
+                None => self.fallback.admit(now)?,
+            }
         }
         Ok(to_primary)
     }

@@ -1,6 +1,7 @@
 use std::fmt;
+use std::fmt::Write as _;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,10 +10,13 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{
-    AsyncMessage, Client, Connection, Error, Notification, Socket, error::Severity,
+    AsyncMessage, Client, Connection, Error, Notification, SimpleQueryMessage, Socket,
+    error::Severity,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::door::named_at_the_door;
+use crate::lending::{Lending, Pooler};
 use crate::url::Target;
 
 /// Of one connection; beyond that a listener that does not listen misses some.
@@ -27,9 +31,7 @@ pub(crate) struct Server {
     pub(crate) role: RoleCell,
     /// So long may a statement take that says nothing else.
     statement_timeout: Duration,
-    /// Connections are lent for a transaction at a time by somebody in between, so nothing
-    /// can be kept on them.
-    is_pooled: AtomicBool,
+    pub(crate) lending: Lending,
     /// Why the last attempt to connect failed, if it did.
     last_error: Mutex<Option<String>>,
     /// Each ends with its connection, and all with the server.
@@ -72,9 +74,18 @@ impl RoleCell {
 /// A connection with a task that reads it.
 pub(crate) struct Wire {
     pub(crate) client: Client,
+    /// The process that whoever opened it named as its backend.
+    named: Option<i32>,
     /// Ends the connection at once, whatever is still to be answered.
     pub(crate) driver: AbortHandle,
     pub(crate) notifications: mpsc::Receiver<Notification>,
+}
+
+impl Wire {
+    /// Whether it was opened by somebody else than the backend that answered on it.
+    pub(crate) fn is_indirect(&self, backend: i32) -> bool {
+        self.named != Some(backend)
+    }
 }
 
 impl Server {
@@ -84,29 +95,46 @@ impl Server {
             target,
             role: RoleCell::default(),
             statement_timeout,
-            is_pooled: AtomicBool::new(false),
+            lending: Lending::default(),
             last_error: Mutex::default(),
             drivers: Mutex::default(),
         }
     }
 
-    pub(crate) fn is_pooled(&self) -> bool {
-        self.is_pooled.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_pooled(&self) {
-        self.is_pooled.store(true, Ordering::Relaxed);
-    }
-
     /// How long a statement may take by the state of its connection.
-    pub(crate) fn limit(&self) -> Option<Duration> {
-        (!self.is_pooled()).then_some(self.statement_timeout)
+    pub(crate) const fn limit(&self) -> Duration {
+        self.statement_timeout
     }
 
     /// The state of a connection that nobody has used yet.
     pub(crate) fn defaults(&self) -> String {
         let millis = self.statement_timeout.as_millis().clamp(1, 3_600_000);
-        format!("SET statement_timeout={millis};SET search_path=pg_temp")
+        format!(
+            "SELECT set_config('statement_timeout','{millis}',false),\
+             set_config('search_path','pg_temp',false)"
+        )
+    }
+
+    /// Gives a new connection its state, unless that would be left with a pooler. Whether it
+    /// has it.
+    pub(crate) async fn prepare(&self, wire: &Wire) -> Result<bool, Error> {
+        let mut sql = self.defaults();
+        match self.lending.get() {
+            Pooler::Unknown | Pooler::Transaction => return Ok(false),
+            Pooler::Session => {}
+            // In the message that would leave it: nobody else comes in between.
+            Pooler::None => {
+                let named = wire.named.unwrap_or_default();
+                let _ = write!(sql, " WHERE pg_backend_pid()={named}");
+            }
+        }
+        let answer = wire.client.simple_query(&sql).await?;
+        let is_row = |message: &_| matches!(message, SimpleQueryMessage::Row(_));
+        let is_set = answer.iter().any(is_row);
+        if !is_set {
+            self.lending.met(&self.name);
+        }
+        Ok(is_set)
     }
 
     pub(crate) async fn connect(self: &Arc<Self>) -> Result<Wire, Error> {
@@ -130,6 +158,7 @@ impl Server {
             }
         }));
         Ok(Wire {
+            named: named_at_the_door(&client),
             client,
             driver,
             notifications,

@@ -15,7 +15,7 @@ impl Servers {
     /// The primary, by its URL: `postgres://user:password@host:port/database`, with what libpq
     /// knows as parameters. TLS is by `sslmode`: `disable`, `prefer` (the default), `require`,
     /// `verify-ca` or `verify-full`, the last two by the authorities of `sslrootcert` (a PEM
-    /// file; default `system`).
+    /// file; default `system`), which are read here, once.
     ///
     /// # Errors
     ///

@@ -20,6 +20,8 @@ pub(crate) struct Session {
     pub(crate) statements: Mutex<Statements>,
     pub(crate) notifications: mpsc::Receiver<Notification>,
     driver: AbortHandle,
+    /// Whether it has the state that the others rely on: see [`Server::defaults`].
+    is_prepared: bool,
     /// Whose tables the server keeps in this connection's memory.
     schemas: HashSet<u64>,
     most_schemas: usize,
@@ -75,6 +77,10 @@ impl State {
         self.is_marked.store(true, Ordering::Relaxed);
     }
 
+    pub(crate) fn set_reset(&self) {
+        self.is_marked.store(false, Ordering::Relaxed);
+    }
+
     pub(crate) fn retire(&self) {
         self.is_retired.store(true, Ordering::Relaxed);
     }
@@ -99,7 +105,7 @@ impl State {
     pub(crate) fn clear(&self) {
         self.in_flight.store(0, Ordering::Relaxed);
         self.set_in_transaction(false);
-        self.is_marked.store(false, Ordering::Relaxed);
+        self.set_reset();
     }
 }
 
@@ -107,13 +113,14 @@ impl Session {
     /// It is about to run something for this binding, for which so much time is left.
     pub(crate) fn serves(&mut self, binding: &Binding, left: Duration) -> Timeout {
         self.schemas.extend(binding.schema_key());
-        let limit = self.server.limit();
+        let limit = (!self.is_pooled()).then(|| self.server.limit());
         self.statement_timeout = limit.map_or(left, |limit| limit.max(left));
         Timeout::new(left, limit)
     }
 
+    /// Whether nothing can be left on it, for a pooler lends it by the transaction, or may.
     pub(crate) fn is_pooled(&self) -> bool {
-        self.server.is_pooled()
+        !self.is_prepared || self.server.lending.is_by_transaction()
     }
 
     pub(crate) fn statements(&self) -> MutexGuard<'_, Statements> {
@@ -151,15 +158,14 @@ impl bb8::ManageConnection for Manager {
 
     async fn connect(&self) -> Result<Session, Error> {
         let wire = self.server.connect().await?;
-        if !self.server.is_pooled() {
-            wire.client.batch_execute(&self.server.defaults()).await?;
-        }
+        let is_prepared = self.server.prepare(&wire).await?;
         Ok(Session {
             client: wire.client,
             state: State::default(),
             statements: Mutex::new(Statements::new(self.keeps.statements)),
             notifications: wire.notifications,
             driver: wire.driver,
+            is_prepared,
             schemas: HashSet::new(),
             most_schemas: self.keeps.schemas,
             server: Arc::clone(&self.server),
@@ -177,7 +183,10 @@ impl bb8::ManageConnection for Manager {
 
     fn has_broken(&self, session: &mut Session) -> bool {
         let is_full = session.schemas.len() > session.most_schemas;
+        // It turned out that it could have been.
+        let is_bare = !session.is_prepared && !self.server.lending.is_by_transaction();
         let state = &session.state;
-        session.client.is_closed() || !state.is_clean() || state.is_retired() || is_full
+        let is_spent = !state.is_clean() || state.is_retired() || is_full || is_bare;
+        session.client.is_closed() || is_spent
     }
 }

@@ -87,8 +87,8 @@ pub struct Replicas {
     /// the primary. Default: 30 ms.
     pub wait: Duration,
     /// So many percent of the reads may go to the primary because no replica will do; the
-    /// others are refused, for a primary that takes them all takes no writes any more.
-    /// Default: 20.
+    /// others are refused, for a primary that takes them all takes no writes any more. Those
+    /// that must see a write are counted, and never refused. Default: 20.
     pub fallback_percent: u8,
 }
 

@@ -13,13 +13,11 @@ use crate::binding::{Binding, Mode};
 use crate::fault::{Fault, fault_of};
 use crate::lsn::Lsn;
 use crate::session::{Flight, Session};
-use crate::statements::{Prepared, ends_transaction, leaves_state};
+use crate::statements::{Prepared, ends_transaction};
 
 /// At a replica that has not replayed what somebody waits for.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
 
-pub(crate) const POOLED: &str =
-    "a pooler lends connections by transaction: nothing can be left on one";
 pub(crate) const ENDS: &str = "a transaction is ended by whoever began it";
 
 pub(crate) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -127,7 +125,9 @@ impl Session {
         if let Some(prepared) = known {
             let flight = self.flight(&prepared);
             let mut begun = pin!(self.client.batch_execute(begin));
-            let mut answer = pin!(ask(&self.client, &prepared.statement, call));
+            let (parameters, wants) = (call.parameters, call.wants);
+            let answer = ask(&self.client, &prepared.statement, parameters, wants);
+            let mut answer = pin!(answer);
             let mut ended = pin!(end(&self.client, call.mode));
             let early = (
                 sent(begun.as_mut()),
@@ -161,40 +161,16 @@ impl Session {
         let flight = self.flight(&prepared);
         let (answer, ended) = tokio::join!(
             biased;
-            ask(&self.client, &prepared.statement, call),
+            ask(&self.client, &prepared.statement, call.parameters, call.wants),
             end(&self.client, call.mode),
         );
         flight.landed();
         conclude(call.mode, answer, ended)
     }
 
-    /// Through a pooler: three round trips, and nothing stays at the server.
-    async fn unnamed(&self, call: Call<'_>, begin: &str) -> Result<Answer, Failure> {
-        if leaves_state(call.sql) {
-            return Err(Failure::Forbidden(POOLED));
-        }
-        if ends_transaction(call.sql) {
-            return Err(Failure::Forbidden(ENDS));
-        }
-        let flight = self.state.flight();
-        let statement = match self.prepare(call.sql, begin).await {
-            Ok(statement) => statement,
-            Err(error) => {
-                flight.landed();
-                return Err(Failure::Before(error));
-            }
-        };
-        let answer = ask(&self.client, &statement, call).await;
-        // Its name is free before another has the connection.
-        drop(statement);
-        let ended = end(&self.client, call.mode).await;
-        flight.landed();
-        conclude(call.mode, answer, ended)
-    }
-
     /// Begins a transaction and prepares a statement in it, in the tenant's name: elsewhere
     /// its tables are not found. What fails is undone.
-    async fn prepare(&self, sql: &str, begin: &str) -> Result<Statement, Error> {
+    pub(crate) async fn prepare(&self, sql: &str, begin: &str) -> Result<Statement, Error> {
         let (begun, statement) = tokio::join!(
             biased;
             self.client.batch_execute(begin),
@@ -234,33 +210,40 @@ async fn answered<F: Future>(early: Option<F::Output>, request: Pin<&mut F>) -> 
     }
 }
 
-async fn ask(
+pub(crate) async fn ask(
     client: &Client,
     statement: &Statement,
-    call: Call<'_>,
+    parameters: Parameters<'_>,
+    wants: Wants,
 ) -> Result<(Vec<Row>, u64), Error> {
-    Ok(match call.wants {
+    Ok(match wants {
         Wants::Rows => {
-            let rows = client.query(statement, call.parameters).await?;
+            let rows = client.query(statement, parameters).await?;
             let count = rows.len() as u64;
             (rows, count)
         }
-        Wants::Count => (
-            Vec::new(),
-            client.execute(statement, call.parameters).await?,
-        ),
+        Wants::Count => (Vec::new(), client.execute(statement, parameters).await?),
     })
 }
 
 /// Ends the transaction; of a write it is told where the log was then.
 pub(crate) async fn end(client: &Client, mode: Mode) -> Result<Option<String>, Error> {
+    end_with(client, mode, commit(mode)).await
+}
+
+const fn commit(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Read => "COMMIT",
+        Mode::Write => "COMMIT;SELECT pg_current_wal_insert_lsn()",
+    }
+}
+
+async fn end_with(client: &Client, mode: Mode, sql: &str) -> Result<Option<String>, Error> {
     if mode == Mode::Read {
-        client.batch_execute("COMMIT").await?;
+        client.batch_execute(sql).await?;
         return Ok(None);
     }
-    let messages = client
-        .simple_query("COMMIT;SELECT pg_current_wal_insert_lsn()")
-        .await?;
+    let messages = client.simple_query(sql).await?;
     Ok(messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
         _ => None,
@@ -268,17 +251,22 @@ pub(crate) async fn end(client: &Client, mode: Mode) -> Result<Option<String>, E
 }
 
 /// As [`end`], for a transaction in which somebody may have ignored that a statement failed: a
-/// commit would be answered as if it had been done.
-pub(crate) async fn end_checked(client: &Client, mode: Mode) -> Result<Option<String>, Error> {
+/// commit would be answered as if it had been done. `reset` is done in the same message.
+pub(crate) async fn end_checked(
+    client: &Client,
+    mode: Mode,
+    reset: &str,
+) -> Result<Option<String>, Error> {
+    let sql = format!("{};{reset}", commit(mode));
     let (checked, ended) = tokio::join!(
         biased;
         client.batch_execute("SELECT"),
-        end(client, mode),
+        end_with(client, mode, &sql),
     );
     checked.and(ended)
 }
 
-fn conclude(
+pub(crate) fn conclude(
     mode: Mode,
     answer: Result<(Vec<Row>, u64), Error>,
     ended: Result<Option<String>, Error>,

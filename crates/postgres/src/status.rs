@@ -17,6 +17,9 @@ pub struct ServerStatus {
     pub is_primary: Option<bool>,
     /// Whether it did not answer when it was last asked.
     pub is_away: bool,
+    /// Whether a pooler in between lends its connections by the transaction, or may: then what
+    /// would leave something on one is refused.
+    pub is_pooled: bool,
     /// How far it is behind the primary, where that is known.
     pub lag: Option<Duration>,
     /// Connections that are open.
@@ -50,6 +53,7 @@ fn status(number: usize, node: &Node, now: Instant) -> ServerStatus {
             Role::Standby => Some(false),
         },
         is_away: node.is_away(now),
+        is_pooled: node.server.lending.is_by_transaction(),
         lag: seen.and_then(|seen| seen.lag),
         open: pool.open,
         used: pool.used,

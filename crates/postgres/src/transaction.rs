@@ -10,8 +10,10 @@ use tokio_postgres::{Client, Row};
 
 use crate::binding::Mode;
 use crate::fault::{Fault, fault_of};
-use crate::session::{Flight, State};
-use crate::statement::{ENDS, POOLED, Parameters};
+use crate::loan::RESET;
+use crate::pooled::{POOLED, ask_unnamed, free_look_ups, has_looked_up};
+use crate::session::State;
+use crate::statement::{ENDS, Failure, Parameters, Wants, ask, at_commit, end_checked};
 use crate::statements::{Prepared, Statements, ends_transaction, leaves_state};
 use crate::tries::Tries;
 use crate::{Error, statement};
@@ -64,15 +66,8 @@ impl<'t> Transaction<'t> {
     /// this transaction: return the error, and it is rolled back, and tried again if that may
     /// help.
     pub async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
-        let (flight, began) = (self.state.flight(), Instant::now());
-        let rows = async {
-            let prepared = self.prepared(sql).await?;
-            let rows = self.client().query(&prepared.statement, parameters);
-            rows.await.map_err(|error| self.failed(error))
-        };
-        let rows = rows.await;
-        self.landed(flight, began);
-        rows
+        let (rows, _) = self.answer(sql, parameters, Wants::Rows).await?;
+        Ok(rows)
     }
 
     /// How many rows a statement changed. As [`query`](Self::query) otherwise.
@@ -81,29 +76,61 @@ impl<'t> Transaction<'t> {
     ///
     /// As [`query`](Self::query).
     pub async fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64, Error> {
-        let (flight, began) = (self.state.flight(), Instant::now());
-        let count = async {
-            let prepared = self.prepared(sql).await?;
-            let count = self.client().execute(&prepared.statement, parameters);
-            count.await.map_err(|error| self.failed(error))
-        };
-        let count = count.await;
-        self.landed(flight, began);
-        count
+        let (_, count) = self.answer(sql, parameters, Wants::Count).await?;
+        Ok(count)
     }
 
     /// The transaction of tokio-postgres, for what takes a
     /// [`GenericClient`](tokio_postgres::GenericClient). Whatever is done with it, the
     /// connection is reset before another tenant has it, which takes it from the pool for a
-    /// round trip.
+    /// round trip; through a pooler, in the message that ends the transaction.
+    ///
+    /// What the reset does not know of stays until the connection is closed: statements that
+    /// are prepared by `PREPARE`, and what a function keeps in the memory of its language. For
+    /// such there is [`Cluster::dedicated`](crate::Cluster::dedicated).
     #[must_use]
     pub fn raw(&self) -> &tokio_postgres::Transaction<'t> {
         self.state.mark();
+        if self.is_pooled {
+            // It may have to look up types: see `has_looked_up`.
+            self.state.retire();
+        }
         &self.raw
     }
 
     pub(crate) fn client(&self) -> &Client {
         self.raw.client()
+    }
+
+    /// Of a write it is told where the log was then.
+    ///
+    /// # Errors
+    ///
+    /// Then it is not known to be clean.
+    pub(crate) async fn commit(&self) -> Result<Option<String>, Failure> {
+        if self.is_pooled && self.state.is_retired() {
+            let freed = free_look_ups(self.client()).await;
+            freed.map_err(Failure::Before)?;
+        }
+        let ended = end_checked(self.client(), self.mode, self.reset()).await;
+        ended.map_err(|error| at_commit(self.mode, error))
+    }
+
+    /// # Errors
+    ///
+    /// Then it is not known to be clean.
+    pub(crate) async fn rollback(&self) -> Result<(), tokio_postgres::Error> {
+        let sql = format!("ROLLBACK;{}", self.reset());
+        self.client().batch_execute(&sql).await
+    }
+
+    /// What a pooler lent is another's in the moment that the transaction ends.
+    fn reset(&self) -> &'static str {
+        if self.is_pooled && self.state.is_marked() {
+            RESET
+        } else {
+            ""
+        }
     }
 
     /// What went wrong in it, whatever its user made of that.
@@ -116,10 +143,27 @@ impl<'t> Transaction<'t> {
         Duration::from_micros(self.executed.load(Ordering::Relaxed))
     }
 
-    fn landed(&self, flight: Flight<'_>, began: Instant) {
+    async fn answer(
+        &self,
+        sql: &str,
+        parameters: Parameters<'_>,
+        wants: Wants,
+    ) -> Result<(Vec<Row>, u64), Error> {
+        let (flight, began) = (self.state.flight(), Instant::now());
+        let answer = async {
+            let Prepared { statement, .. } = self.prepared(sql).await?;
+            let answer = if self.is_pooled {
+                ask_unnamed(self.client(), statement, sql, parameters, wants).await
+            } else {
+                ask(self.client(), &statement, parameters, wants).await
+            };
+            answer.map_err(|error| self.failed(error))
+        };
+        let answer = answer.await;
         flight.landed();
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.executed.fetch_add(took, Ordering::Relaxed);
+        answer
     }
 
     fn allows(&self, sql: &str) -> Result<(), Error> {
@@ -141,8 +185,9 @@ impl<'t> Transaction<'t> {
                 let statement = self.client().prepare(sql).await;
                 let statement = statement.map_err(|error| self.failed(error))?;
                 if self.is_pooled {
-                    // Dropped once it was used: its name is free before another has the
-                    // connection.
+                    if has_looked_up(&statement) {
+                        self.state.retire();
+                    }
                     return Ok(Prepared {
                         statement,
                         leaves_state: false,
@@ -170,7 +215,7 @@ impl<'t> Transaction<'t> {
         };
         let mut first = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         first.get_or_insert(fault);
-        Error::last(self.label, self.mode, statement::Failure::Before(error))
+        Error::last(self.label, self.mode, Failure::Before(error))
     }
 
     fn statements(&self) -> MutexGuard<'_, Statements> {

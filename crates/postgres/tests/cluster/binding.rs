@@ -116,19 +116,26 @@ async fn nothing_of_a_tenant_stays_on_a_connection() {
         "DECLARE evil CURSOR WITH HOLD FOR SELECT 1",
         "DO $$ BEGIN PERFORM set_config('app.evil', 'x', false); END $$",
     ] {
-        cluster
-            .write(&one)
-            .execute("leave", left, &[])
-            .await
-            .unwrap();
-        let found = "SELECT coalesce(current_setting('app.evil', true), '') = ''
+        for is_raw in [false, true] {
+            let write = cluster.write(&one);
+            if is_raw {
+                let work = write.transaction("leave", async |tx| {
+                    tx.raw().batch_execute(left).await.unwrap();
+                    Ok::<(), Error>(())
+                });
+                work.await.unwrap();
+            } else {
+                write.execute("leave", left, &[]).await.unwrap();
+            }
+            let found = "SELECT coalesce(current_setting('app.evil', true), '') = ''
                 and to_regclass('pg_temp.evil') IS NULL
                 and (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()) = 0
                 and (SELECT count(*) FROM pg_listening_channels()) = 0
                 and (SELECT count(*) FROM pg_cursors WHERE name = 'evil') = 0
                 and current_setting('search_path') LIKE '%user%'";
-        let clean = cluster.read(&two).query("clean", found, &[]).await.unwrap();
-        assert!(clean[0].get::<_, bool>(0), "after {left}");
+            let clean = cluster.read(&two).query("clean", found, &[]).await.unwrap();
+            assert!(clean[0].get::<_, bool>(0), "after {left}, {is_raw}");
+        }
     }
 }
 

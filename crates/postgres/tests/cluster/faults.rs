@@ -8,6 +8,7 @@ use towerblock_core::Reason;
 use towerblock_postgres::{Cluster, Error, Replicas, Settings, Transaction};
 use towerblock_testkit::Postgres;
 
+use crate::stopwatch::Stopwatch;
 use crate::{PATIENCE, budget, cluster, cluster_with, number, schema, set_up, until};
 
 const COUNT: &str = "SELECT count(*) FROM items";
@@ -49,7 +50,7 @@ async fn reads_go_on_without_the_primary_and_writes_are_refused_at_once() {
         assert!(detected < Duration::from_secs(2), "{detected:?}");
         println!("hangs: {hangs}, writes are refused after {detected:?}");
         for _ in 0..20 {
-            let start = Instant::now();
+            let start = Stopwatch::start();
             let error = writes(&cluster).await.unwrap_err();
             let rejected = error.rejected().unwrap();
             assert_eq!(rejected.reason(), Reason::Unavailable, "{error}");
@@ -118,7 +119,7 @@ async fn reads_go_on_without_what_died_with_the_primary() {
     postgres.primary().kill().await.unwrap();
     postgres.standbys()[0].resume().await.unwrap();
     until(PATIENCE, async || reads(&cluster).await.is_ok()).await;
-    let start = Instant::now();
+    let start = Stopwatch::start();
     while start.elapsed() < Duration::from_secs(6) {
         let outcome = reads(&cluster).await;
         assert!(outcome.is_ok(), "after {:?}: {outcome:?}", start.elapsed());

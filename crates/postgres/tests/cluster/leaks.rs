@@ -76,7 +76,7 @@ async fn no_row_of_another_tenant_is_ever_seen() {
         ended.unwrap();
     }
     let seen = seen.load(Ordering::Relaxed);
-    assert!(seen > 1_000, "{seen} answers only");
+    assert!(seen > 200, "{seen} answers only");
     println!("{seen} answers, no row of another tenant");
 }
 

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 use towerblock_postgres::{Cluster, Error, Servers, Settings};
 use towerblock_testkit::{Direction, Postgres, Proxy};
 
+use crate::stopwatch::Stopwatch;
 use crate::{budget, number, schema, set_up, through, until};
 
 const ADD: &str = "INSERT INTO items (owner) VALUES (7)";
@@ -168,18 +169,18 @@ async fn a_commit_that_nobody_answers_in_time_is_unknown() {
     let at = setting().await;
     let one = schema(1);
     let write = |start| at.cluster.write(&one).before(start + MOMENT);
-    let in_time = |start: Instant| {
-        let took = start.elapsed();
+    let in_time = |watch: Stopwatch| {
+        let took = watch.elapsed();
         assert!(took < MOMENT + Duration::from_millis(100), "{took:?}");
     };
-    let start = Instant::now();
-    let work = write(start).transaction("add", async |tx| {
+    let watch = Stopwatch::start();
+    let work = write(Instant::now()).transaction("add", async |tx| {
         tx.execute(ADD, &[]).await?;
         at.proxy.drop_bytes(Direction::ToClient);
         Ok::<_, Error>(())
     });
     let error = work.await.unwrap_err();
-    in_time(start);
+    in_time(watch);
     assert!(error.is_commit_unknown(), "{error}");
     assert!(
         error.rejected().is_none(),
@@ -191,9 +192,12 @@ async fn a_commit_that_nobody_answers_in_time_is_unknown() {
     let warm = at.cluster.write(&one).execute("add", ADD, &[]).await;
     assert_eq!(warm.unwrap(), 1);
     at.proxy.drop_bytes(Direction::ToClient);
-    let start = Instant::now();
-    let error = write(start).execute("add", ADD, &[]).await.unwrap_err();
-    in_time(start);
+    let watch = Stopwatch::start();
+    let error = write(Instant::now())
+        .execute("add", ADD, &[])
+        .await
+        .unwrap_err();
+    in_time(watch);
     assert!(error.is_commit_unknown(), "{error}");
     at.cut_when(4).await;
     at.is_back().await;

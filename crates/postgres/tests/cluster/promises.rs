@@ -6,7 +6,8 @@ use tokio::time::{Instant, sleep, timeout};
 use towerblock_postgres::{Cluster, Error, Scope, Servers, Settings};
 use towerblock_testkit::{Postgres, poll_times};
 
-use crate::{PATIENCE, budget, cluster, schema, set_up, until};
+use crate::stopwatch::Stopwatch;
+use crate::{PATIENCE, budget, cluster, number, schema, set_up, until};
 
 const COUNT: &str = "SELECT count(*) FROM items";
 const ADD: &str = "INSERT INTO items (owner) VALUES (1)";
@@ -24,15 +25,23 @@ async fn a_write_cut_off_by_its_deadline_may_have_been_done_and_is_told_so() {
     set_up(&postgres, 1).await;
     let cluster = cluster(&postgres, 2);
     let one = schema(1);
+    let holder = cluster.dedicated("holder", &one).await.unwrap();
     // Prepared, so that all of it goes in one message.
-    cluster.write(&one).execute("add", ADD, &[]).await.unwrap();
-    postgres.primary().pause().await.unwrap();
-    let soon = Instant::now() + Duration::from_millis(300);
-    let late = cluster
-        .write(&one)
-        .before(soon)
-        .execute("add", ADD, &[])
+    let add = cluster.write(&one);
+    add.execute("add", ADD, &[]).await.unwrap();
+    let lock = "BEGIN; LOCK TABLE items IN ACCESS EXCLUSIVE MODE";
+    holder.batch_execute(lock).await.unwrap();
+    let soon = Instant::now() + Duration::from_secs(2);
+    let late = add.before(soon).execute("add", ADD, &[]);
+    let hang = async {
+        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+        until(PATIENCE, async || {
+            number(postgres.primary(), waits).await > 0
+        })
         .await;
+        postgres.primary().pause().await.unwrap();
+    };
+    let (late, ()) = tokio::join!(late, hang);
     postgres.primary().resume().await.unwrap();
     assert!(
         late.as_ref().is_err_and(Error::is_commit_unknown),
@@ -49,7 +58,7 @@ async fn who_waits_for_a_replica_that_hangs_goes_to_the_primary() {
     let (one, scope) = (schema(1), Scope::new(Duration::from_secs(60)));
     cluster.read(&one).query("count", COUNT, &[]).await.unwrap();
     postgres.standbys()[0].pause().await.unwrap();
-    let start = Instant::now();
+    let start = Stopwatch::start();
     cluster
         .write(&one)
         .within(&scope)

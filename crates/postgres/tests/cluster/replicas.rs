@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::sleep;
-use towerblock_postgres::{Cluster, Error, Scope, TokenKeys};
+use towerblock_postgres::{Cluster, Error, Replicas, Scope, Settings, TokenKeys};
 use towerblock_testkit::Postgres;
 
-use crate::{cluster, schema, set_up};
+use crate::roles::{replay, started};
+use crate::{PATIENCE, budget, cluster, cluster_with, known, schema, set_up, until};
 
 const COUNT: &str = "SELECT count(*) FROM items";
 const ADD: &str = "INSERT INTO items (owner) VALUES (1)";
@@ -39,9 +40,12 @@ async fn write_and_read(delay: &str) -> u32 {
         .await
         .unwrap();
     set_up(&postgres, 1).await;
-    let cluster = cluster(&postgres, 4);
-    // It knows its servers.
-    sleep(Duration::from_millis(500)).await;
+    // The primary bears them all, also while its only replica is too late for anybody.
+    let mut replicas = Replicas::default();
+    replicas.fallback_percent = 100;
+    let settings = Settings::new(budget(4)).replicas(replicas);
+    let cluster = cluster_with(&postgres, settings);
+    known(&cluster).await;
     let keys = TokenKeys::new([[7; 32]]).unwrap();
     let (mut stale, mut written) = (0, 1);
     let times = if delay == "0" { 500 } else { 40 };
@@ -94,4 +98,27 @@ async fn a_replica_that_lags_beyond_the_bound_is_not_read() {
         .unwrap();
     sleep(Duration::from_millis(1_500)).await;
     assert_eq!(count(&cluster, None).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_late_replica_is_read_while_the_primary_is_gone() {
+    let postgres = started(1).await;
+    let cluster = cluster(&postgres, 4);
+    known(&cluster).await;
+    replay(&postgres.standbys()[0], false).await;
+    let binding = schema(1);
+    let write = cluster.write(&binding).execute("add", ADD, &[]);
+    write.await.unwrap();
+    let is_late = || cluster.servers()[1].lag > Some(Duration::from_millis(1_500));
+    until(PATIENCE, async || is_late()).await;
+    assert_eq!(count(&cluster, None).await.unwrap(), 2);
+    let read = async {
+        let mut late = 0;
+        while late < 100 {
+            late += i32::from(count(&cluster, None).await.unwrap() == 1);
+            sleep(Duration::from_millis(3)).await;
+        }
+    };
+    let ((), killed) = tokio::join!(read, postgres.primary().kill());
+    killed.unwrap();
 }

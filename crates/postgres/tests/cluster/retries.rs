@@ -8,6 +8,7 @@ use tokio::sync::Barrier;
 use towerblock_postgres::{Cluster, Error};
 use towerblock_testkit::Postgres;
 
+use crate::stopwatch::Stopwatch;
 use crate::{attempts, cluster, number, schema, set_up};
 
 const PID: &str = "SELECT pg_backend_pid()";
@@ -191,7 +192,7 @@ async fn a_constraint_that_is_deferred_fails_as_any_other() {
 async fn what_fails_each_time_is_tried_three_times() {
     let (_postgres, cluster) = started().await;
     let one = schema(1);
-    let start = tokio::time::Instant::now();
+    let start = Stopwatch::start();
     let fails = "DO $$ BEGIN RAISE SQLSTATE '40001'; END $$";
     let error = cluster.write(&one).execute("fails", fails, &[]).await;
     let error = error.unwrap_err();

@@ -4,10 +4,11 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use towerblock_postgres::{Binding, Error};
 use towerblock_testkit::Postgres;
 
+use crate::stopwatch::Stopwatch;
 use crate::{cluster, number, schema, set_up, until};
 
 const SLOW: &str = "SELECT pg_sleep(0.02) FROM items";
@@ -49,7 +50,7 @@ fn a_runtime_that_ends_with_calls_in_flight_harms_nobody() {
     thread::spawn(move || drop(there)).join().unwrap();
     here.block_on(async {
         // Whoever still has it gets an answer, and not from the server.
-        let start = Instant::now();
+        let start = Stopwatch::start();
         let lost = timeout(
             Duration::from_secs(6),
             ends.read(&one).query("lost", SLOW, &[]),

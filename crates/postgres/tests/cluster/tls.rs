@@ -1,53 +1,14 @@
 //! Connections that are encrypted, to servers that are who they say they are.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
-use towerblock_postgres::{Binding, Cluster, Error, Servers, Settings};
+use tokio::time::timeout;
+use towerblock_postgres::Binding;
 use towerblock_testkit::Postgres;
 
-use crate::{budget, number, until};
-
-const ENCRYPTED: &str = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
-
-/// A file that ends with the test.
-struct Authority(PathBuf);
-
-impl Authority {
-    fn of(postgres: &Postgres) -> Self {
-        let name = format!(
-            "towerblock-{}-{}.pem",
-            std::process::id(),
-            postgres.primary().port()
-        );
-        let path = std::env::temp_dir().join(name);
-        std::fs::write(&path, postgres.ca().unwrap()).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Authority {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-fn cluster(postgres: &Postgres, host: &str, parameters: &str) -> Cluster {
-    let port = postgres.primary().port();
-    let url = format!("postgres://towerblock@{host}:{port}/towerblock?{parameters}");
-    Cluster::start(Servers::new(&url).unwrap(), Settings::new(budget(1)))
-}
-
-async fn is_encrypted(cluster: &Cluster) -> Result<bool, Error> {
-    let all = Binding::shared();
-    let rows = cluster.read(&all).query("ssl", ENCRYPTED, &[]).await?;
-    Ok(rows[0].get(0))
-}
+use crate::authority::{Authority, cluster, is_encrypted};
+use crate::stopwatch::Stopwatch;
+use crate::{number, until};
 
 #[tokio::test]
 async fn connections_are_as_safe_as_their_url_says() {
@@ -123,7 +84,7 @@ async fn what_is_encrypted_can_be_cancelled() {
         let all = Binding::shared();
         let slow = cluster.read(&all).query("slow", "SELECT pg_sleep(4)", &[]);
         assert!(timeout(Duration::from_millis(100), slow).await.is_err());
-        let start = Instant::now();
+        let start = Stopwatch::start();
         is_encrypted(&cluster).await.unwrap();
         let took = start.elapsed();
         assert!(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -12,6 +13,7 @@ use tokio::time::sleep;
 pub(crate) struct Relay {
     pub(crate) addr: SocketAddr,
     count: Arc<AtomicUsize>,
+    to: watch::Sender<SocketAddr>,
     _tasks: JoinSet<()>,
 }
 
@@ -27,11 +29,13 @@ impl Relay {
         let count = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
         let counted = Arc::clone(&count);
+        let (sender, leads) = watch::channel(to);
         tasks.spawn(async move {
             let mut carried = JoinSet::new();
             while let Ok((mut client, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::Relaxed);
                 while carried.try_join_next().is_some() {}
+                let to = *leads.borrow();
                 carried.spawn(async move {
                     sleep(by).await;
                     if let Ok(mut server) = TcpStream::connect(to).await {
@@ -44,8 +48,14 @@ impl Relay {
         Self {
             addr,
             count,
+            to: sender,
             _tasks: tasks,
         }
+    }
+
+    /// New connections; those that there are stay where they are.
+    pub(crate) fn lead_to(&self, to: SocketAddr) {
+        self.to.send_replace(to);
     }
 
     /// How many there were so far.
