@@ -3,6 +3,7 @@ use std::num::{NonZeroU16, NonZeroU64};
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::plan::MOST;
 use crate::{InvalidName, Name, Plan, Quota, Rate, RatePolicy, Scope};
@@ -34,19 +35,29 @@ use crate::{InvalidName, Name, Plan, Quota, Rate, RatePolicy, Scope};
 ///
 /// [`InvalidPlans`], which says where and what.
 pub fn plans_from_toml(text: &str) -> Result<Vec<Plan>, InvalidPlans> {
-    let written: Result<BTreeMap<String, PlanRow>, _> = toml::from_str(text);
-    let written = written.map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start));
-        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-        // On one line, which its own text is not.
-        let message = error.message().lines().collect::<Vec<_>>().join(", ");
-        Cause::Text { line, message }
-    })?;
+    let written: BTreeMap<String, PlanRow> = read(text)?;
     let plans = written.into_iter().map(|(name, row)| {
         let plan = row.plan(&name);
         plan.map_err(|cause| InvalidPlans(Cause::In(name, Box::new(cause))))
     });
     plans.collect()
+}
+
+/// The plan of this name, from what stands in its table.
+#[cfg(feature = "postgres")]
+pub(crate) fn plan_from_toml(name: &str, terms: &str) -> Result<Plan, InvalidPlans> {
+    let plan = read(terms).and_then(|row: PlanRow| row.plan(name));
+    plan.map_err(|cause| InvalidPlans(Cause::In(name.to_owned(), Box::new(cause))))
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, Cause> {
+    toml::from_str(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+        // On one line, which its own text is not.
+        let message = error.message().lines().collect::<Vec<_>>().join(", ");
+        Cause::Text { line, message }
+    })
 }
 
 /// The text is no list of plans.

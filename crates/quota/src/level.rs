@@ -49,15 +49,4 @@ impl<'p> Level<'p> {
     pub(crate) const fn has_room(&self) -> bool {
         matches!(self.judged, Judged::Room { .. })
     }
-
-    /// Full of what was used, rather than blocked for what was tried before.
-    pub(crate) const fn is_full(&self) -> bool {
-        matches!(self.judged, Judged::Full { .. })
-    }
-
-    pub(crate) fn blocked_for(&mut self, block: u64) {
-        if let Judged::Full { wait } = &mut self.judged {
-            *wait = block.max(*wait);
-        }
-    }
 }

@@ -96,6 +96,8 @@ pub use self::catalogue::METRICS;
 pub use self::file::{InvalidPlans, plans_from_toml};
 #[cfg(feature = "redis")]
 pub use self::fleet::{Fleet, FleetLimiter, InvalidNamespace};
+#[cfg(all(feature = "postgres", feature = "toml"))]
+pub use self::postgres::PostgresPlans;
 #[cfg(feature = "postgres")]
 pub use self::postgres::PostgresQuotas;
 pub use self::{

@@ -149,13 +149,14 @@ impl Rate {
         }
     }
 
-    /// Admits nothing for so many nanoseconds, and says for how many in the end.
-    pub(crate) fn block(&self, state: &mut State, now: u64, penalty: u64) -> u64 {
-        let wait = state.block(now, penalty);
-        if let Algorithm::Window(window) = &self.algorithm {
-            window.outlast(state, wait);
+    /// Admits nothing for so many nanoseconds, and says after how many there is room, which
+    /// without that would be after `wait`.
+    pub(crate) fn block(&self, state: &mut State, now: u64, penalty: u64, wait: u64) -> u64 {
+        let block = state.block(now, penalty);
+        match &self.algorithm {
+            Algorithm::Window(window) if window.outlast(state, block) => block,
+            _ => block.max(wait),
         }
-        wait
     }
 }
 

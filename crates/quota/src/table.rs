@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::RatePolicy;
 use crate::level::Level;
-use crate::state::State;
+use crate::state::{Judged, State};
 
 /// A table of a fixed size. A key has its place in one bucket; when all places there are
 /// taken by others, only one that is idle is given away, and whoever finds none shares what the
@@ -132,9 +132,11 @@ impl Bucket {
     fn settle(&mut self, level: &mut Level<'_>, now: u64, admitted: bool) {
         let RatePolicy { rate, penalty, .. } = level.policy;
         let state = self.state(level.slot);
-        if level.is_full() && *penalty > 0 && level.slot.is_some() {
-            let wait = rate.block(state, now, *penalty);
-            level.blocked_for(wait);
+        // Full of what was used, rather than blocked for what was tried before.
+        if let Judged::Full { wait } = &mut level.judged {
+            if *penalty > 0 && level.slot.is_some() {
+                *wait = rate.block(state, now, *penalty, *wait);
+            }
         } else if admitted && level.has_room() {
             rate.charge(state, now, level.cost);
         }

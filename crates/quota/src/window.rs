@@ -77,12 +77,14 @@ impl Window {
     }
 
     /// After a block of a window or more nothing is left to be counted, for in a block nothing is
-    /// admitted.
-    pub(crate) fn outlast(&self, state: &mut State, block: u64) {
-        if block >= self.slice * SLICES {
+    /// admitted. Whether it is one.
+    pub(crate) fn outlast(&self, state: &mut State, block: u64) -> bool {
+        let outlasts = block >= self.slice * SLICES;
+        if outlasts {
             state.set_counts([0; 5]);
             state.mark = 0;
         }
+        outlasts
     }
 
     const fn forgotten_at(&self, end: u64) -> u64 {

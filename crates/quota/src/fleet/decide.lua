@@ -135,7 +135,7 @@ local function block(l)
   l.length = l.till - now
   if l.kind == 2 and l.length >= 4 * l.x then
     l.counts, l.stop = {0, 0, 0, 0, 0}, now - 4 * l.x
-    l.state = nil
+    l.state, l.a = nil, 0
   end
   l.a = math.max(l.a, l.length * 1000)
 end

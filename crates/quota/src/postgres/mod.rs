@@ -1,5 +1,7 @@
 mod batch;
 mod counted;
+#[cfg(feature = "toml")]
+mod plans;
 mod statements;
 mod values;
 
@@ -10,6 +12,8 @@ use std::time::Duration;
 use tokio_postgres::{Client, Error, GenericClient};
 use towerblock_core::BoxError;
 
+#[cfg(feature = "toml")]
+pub use self::plans::PostgresPlans;
 use crate::claim::{Claim, Usage};
 use crate::crossing::{Bell, Crossings};
 use crate::error::{Cause, QuotaError};

@@ -253,7 +253,10 @@ fn a_block_is_not_extended_and_ends_with_an_empty_window() {
     let rate = strict(100, Duration::from_secs(60));
     let mut state = State::default();
     assert_eq!(admitted_at_once(&rate, &mut state, SECOND), 100);
-    assert_eq!(rate.block(&mut state, SECOND, 60 * SECOND), 60 * SECOND);
+    assert_eq!(
+        rate.block(&mut state, SECOND, 60 * SECOND, 75 * SECOND),
+        60 * SECOND
+    );
     let later = rate.judge(&state, 11 * SECOND, 1);
     let blocked = Judged::Blocked { wait: 50 * SECOND };
     assert_eq!(later, blocked);

@@ -8,6 +8,8 @@ mod batch;
 mod both;
 mod database;
 mod periods;
+#[cfg(feature = "toml")]
+mod plans;
 mod store;
 
 use towerblock_core::TenantId;

@@ -78,6 +78,9 @@ async fn a_hundred_in_sixty_seconds_and_blocked_for_sixty() {
         }
         let refused = send(&layer, from("initech")).await;
         assert_eq!(refused.status(), 429, "{round}");
+        // The block is all there is to wait for: it outlasts what was used.
+        let wait = refused.headers()["retry-after"].to_str().unwrap();
+        assert!(matches!(wait, "60" | "61"), "{wait}");
         // Who comes back every second does not put it off.
         for _ in 0..59 {
             advance(Duration::from_secs(1)).await;

@@ -102,7 +102,7 @@ fn expected(
         let mut taken = 0;
         match &mut judged {
             Judged::Full { wait } if policy.penalty > 0 => {
-                *wait = rate.block(state, nanos, policy.penalty).max(*wait);
+                *wait = rate.block(state, nanos, policy.penalty, *wait);
             }
             Judged::Room { remaining, .. } => {
                 let least = costs(rate);
