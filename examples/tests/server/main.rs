@@ -30,6 +30,7 @@ mod queries;
 mod quotas;
 mod redis_outage;
 mod rolling;
+mod scraped;
 mod secrets;
 mod sharing;
 mod stack;
