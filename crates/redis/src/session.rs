@@ -12,6 +12,7 @@ use fred::types::config::{ConnectionConfig, PerformanceConfig};
 use fred::types::{Builder, ClusterHash, CustomCommand, Message, Value};
 use futures_util::future::join_all;
 use tokio::sync::broadcast::Receiver;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -25,6 +26,8 @@ const MESSAGES: usize = 8_192;
 pub(crate) struct Session {
     client: Client,
     task: JoinHandle<Result<(), fred::error::Error>>,
+    /// Nothing is ever sent: that it is dropped is what a [`Wire`] hears.
+    alive: watch::Sender<()>,
 }
 
 impl Session {
@@ -50,7 +53,12 @@ impl Session {
             .build()
             .map_err(|error| lost(&error))?;
         let task = client.connect();
-        let mut session = Self { client, task };
+        let alive = watch::Sender::new(());
+        let mut session = Self {
+            client,
+            task,
+            alive,
+        };
         let connected = async {
             tokio::select! {
                 connected = session.client.wait_for_connect() => connected.map_err(|error| lost(&error)),
@@ -64,7 +72,10 @@ impl Session {
     }
 
     pub(crate) fn wire(&self) -> Wire {
-        Wire(self.client.clone())
+        Wire {
+            client: self.client.clone(),
+            alive: self.alive.subscribe(),
+        }
     }
 
     /// Why it ended, once it has.
@@ -108,18 +119,24 @@ pub(crate) enum Role {
 
 /// What calls are sent over. It may outlive its session, and is of no use then.
 #[derive(Clone)]
-pub(crate) struct Wire(Client);
+pub(crate) struct Wire {
+    client: Client,
+    alive: watch::Receiver<()>,
+}
 
 impl Wire {
     pub(crate) fn ask(&self, call: Call) -> impl Future<Output = Result<Reply, Error>> + Send {
         let command = CustomCommand::new_static(call.command, ClusterHash::FirstKey, false);
         let args = call.args.into_iter().map(Value::Bytes).collect();
+        let mut alive = self.alive.clone();
         async move {
-            let frame = self
-                .0
-                .custom_raw::<Value>(command, args)
-                .await
-                .map_err(|error| lost(&error))?;
+            let asked = self.client.custom_raw::<Value>(command, args);
+            let frame = tokio::select! {
+                biased;
+                frame = asked => frame.map_err(|error| lost(&error))?,
+                // fred keeps what was queued when its task had ended, for a task that never comes.
+                _ = alive.changed() => return Err(Error::lost("the connection was closed")),
+            };
             Reply::read(frame).map_err(|text| Error::Replied(text.into()))
         }
     }

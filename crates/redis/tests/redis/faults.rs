@@ -142,6 +142,51 @@ async fn connections_that_end_are_made_again() {
     .unwrap();
 }
 
+/// The loss may not be known yet, but who runs into it hears so.
+async fn get_at_last(redis: &Redis, key: &str) -> Option<String> {
+    let asked = async {
+        loop {
+            match get(redis, key).await {
+                Ok(value) => return value,
+                Err(error) => assert!(!matches!(error, Error::Timeout(_)), "{error:?}"),
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, asked).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_while_the_connection_ends_hears_of_it_at_once() {
+    let server = testkit::Redis::builder().start().await.unwrap();
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let url = format!("redis://{}", proxy.addr());
+    let patient = Settings::from_url(&url)
+        .unwrap()
+        .timeout(Duration::from_secs(5));
+    let redis = Redis::connect(patient);
+    for round in 0..12 {
+        until(&redis, |status| status.reads).await;
+        let callers = (0..8).map(|_| {
+            let redis = redis.clone();
+            tokio::spawn(async move {
+                loop {
+                    if let Err(error) = get(&redis, "key").await {
+                        return error;
+                    }
+                }
+            })
+        });
+        let callers: Vec<_> = callers.collect();
+        get_at_last(&redis, "key").await;
+        proxy.cut().await;
+        for caller in callers {
+            let error = caller.await.unwrap();
+            assert!(!matches!(error, Error::Timeout(_)), "{round}: {error:?}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_an_answer_is_none() {
     let server = testkit::Redis::builder().start().await.unwrap();
@@ -166,15 +211,8 @@ async fn half_an_answer_is_none() {
     assert!(matches!(error, Error::Lost(_)), "{error:?}");
     proxy.heal().await;
     back(&redis).await;
-    // Who asks before the loss is known may be sent nowhere, until their own time is up.
-    let whole = timeout(LONG, async {
-        loop {
-            if let Ok(text) = get(&redis, "large").await {
-                return text;
-            }
-        }
-    });
-    assert_eq!(whole.await.unwrap().map(|text| text.len()), Some(1 << 20));
+    let large = get_at_last(&redis, "large").await;
+    assert_eq!(large.map(|text| text.len()), Some(1 << 20));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
