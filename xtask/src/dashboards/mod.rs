@@ -42,7 +42,7 @@ pub(crate) fn write(workspace: &Workspace) -> Result<(), Failure> {
     none_of(strangers(&folder, &made)?)
 }
 
-/// Complains about each file that [`write`] would change, or does not know.
+/// Complains about each file that [`write`](write()) would change, or does not know.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
     let folder = workspace.root().join(FOLDER);
     let made = make(workspace)?;
