@@ -27,7 +27,7 @@ pub(crate) const LATE: Duration = Duration::from_secs(2);
 /// In a schema of its own: nobody but the server has to do with it.
 const OUTBOX: &str = "towerblock_outbox.stale";
 /// For the entries of all tenants.
-const MEMORY: u64 = 128 << 20;
+const MEMORY: u64 = 512 << 20;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);

@@ -65,7 +65,13 @@ impl Instance {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).env("PORT", "0");
         command.env("RUST_LOG", "error").env("SECRET_KEYS", SECRET);
-        command.envs(environment.iter().copied());
+        for (name, value) in environment {
+            // Nothing stands for what is not set.
+            match *value {
+                "" => command.env_remove(name),
+                value => command.env(name, value),
+            };
+        }
         let mut process = command.stdout(Stdio::piped()).spawn()?;
         let mut said = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
         let address = loop {

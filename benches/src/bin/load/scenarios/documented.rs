@@ -132,8 +132,7 @@ fn ratio(before: [f64; 2], after: [f64; 2]) -> f64 {
 }
 
 /// Reads that were answered by a cache, and those that were not.
-async fn hits(server: &Instance) -> Outcome<[f64; 2]> {
-    let hits = server.metric("cache_hits").await? + server.metric("http_cache_hits").await?;
-    let misses = server.metric("cache_misses").await? + server.metric("http_cache_misses").await?;
-    Ok([hits, misses])
+pub(crate) async fn hits(server: &Instance) -> Outcome<[f64; 2]> {
+    let hits = server.metric("cache_hits_total").await?;
+    Ok([hits, server.metric("cache_misses_total").await?])
 }

@@ -7,6 +7,7 @@ use crate::generator::{Load, Pace};
 use crate::marketplace::{Instance, Outcome, Site};
 use crate::mix::{MIXED, Tenants};
 use crate::report::{LATENCY, Report, latency};
+use crate::scenarios::documented::hits;
 
 /// Three servers, whose connections to the database are counted there.
 pub(crate) async fn run(plan: Plan) -> Outcome<()> {
@@ -47,10 +48,11 @@ pub(crate) async fn run(plan: Plan) -> Outcome<()> {
 }
 
 async fn hit_ratio(servers: &[Instance]) -> Outcome<f64> {
-    let (mut hits, mut misses) = (0.0, 0.0);
+    let (mut all_hits, mut all_misses) = (0.0, 0.0);
     for server in servers {
-        hits += server.metric("cache_hits").await? + server.metric("http_cache_hits").await?;
-        misses += server.metric("cache_misses").await? + server.metric("http_cache_misses").await?;
+        let [hits, misses] = hits(server).await?;
+        all_hits += hits;
+        all_misses += misses;
     }
-    Ok(hits / (hits + misses).max(1.0))
+    Ok(all_hits / (all_hits + all_misses).max(1.0))
 }

@@ -26,7 +26,8 @@ pub(crate) async fn run(plan: Plan) -> Outcome<()> {
     );
     let alone = [("DATABASE_URL", &*url), ("DATABASE_READ_REPLICAS", "")];
     let server = site.instance(&alone).await?;
-    proxy.delay(HOLD);
+    // Once there, and once back.
+    proxy.delay(HOLD / 2);
 
     let mut columns = vec!["pair", "the fifty"];
     columns.extend(LATENCY);
