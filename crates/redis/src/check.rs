@@ -3,11 +3,10 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use bytes::Bytes;
-use tokio::time::timeout;
-
 use crate::session::Wire;
+use crate::within::within;
 use crate::{Call, Epoch, Error, Reply, Settings};
+use bytes::Bytes;
 
 /// What was found.
 pub(crate) struct Found {
@@ -23,7 +22,7 @@ pub(crate) async fn check(wire: &Wire, settings: &Settings) -> Result<Found, Err
     let set = Call::write("SET").arg(key).bytes(random()).arg("NX");
     let get = Call::read("GET").arg(key);
     let asked = async { tokio::join!(wire.ask(set), wire.ask(get)) };
-    let Ok((set, get)) = timeout(settings.timeout, asked).await else {
+    let Some((set, get)) = within(settings.timeout, asked).await else {
         return Err(Error::Timeout(settings.timeout));
     };
     let epoch = get?.into_bytes().map(Epoch::new);

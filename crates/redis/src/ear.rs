@@ -16,6 +16,7 @@ use crate::bus::Bus;
 use crate::check::random;
 use crate::session::Session;
 use crate::shared::Shared;
+use crate::within::within;
 
 /// How often a subscription that is heard is tried.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -194,8 +195,8 @@ impl<'a> Ear<'a> {
         let wire = self.shared.pick().map(|(_, wire)| wire);
         self.sending = Some(Box::pin(async move {
             let Some(wire) = wire else { return Sent::Not };
-            match timeout(limit, wire.publish(&own, Bytes::new())).await {
-                Ok(Ok(reply)) => Sent::To(reply.integer().unwrap_or_default()),
+            match within(limit, wire.publish(&own, Bytes::new())).await {
+                Some(Ok(reply)) => Sent::To(reply.integer().unwrap_or_default()),
                 _ => Sent::Not,
             }
         }));

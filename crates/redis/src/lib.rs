@@ -21,7 +21,8 @@
 //! # }
 //! ```
 //!
-//! **No call waits** longer than [`Settings::timeout`], 100 ms, and none waits at all once the
+//! **No call waits** longer than [`Settings::timeout`], 100 ms, and a few turns of a runtime that
+//! may be too busy to look: our own load is not taken for a server that hangs. And none waits at all once the
 //! server is known to be away: it is [refused](Error::Refused). A server that hangs is known
 //! within twice that time, busy or idle, and one that is back within a second.
 //!
@@ -53,6 +54,7 @@ mod status;
 mod subscription;
 mod tls;
 mod url;
+mod within;
 
 pub use self::call::Call;
 pub use self::catalogue::METRICS;

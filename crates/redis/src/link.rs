@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::check::check;
 use crate::session::{Role, Session};
 use crate::shared::{Link, Shared};
+use crate::within::within;
 use crate::{Class, Error};
 
 /// Connects, watches, and connects again, until it is dropped.
@@ -58,16 +59,16 @@ async fn watch(shared: &Shared, up: &Up<'_>, session: &mut Session) -> Error {
         let answer = tokio::select! {
             biased;
             error = session.ended() => return error,
-            answer = timeout(limit, wire.ping()) => answer,
+            answer = within(limit, wire.ping()) => answer,
         };
         match answer {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return error,
+            Some(Ok(())) => {}
+            Some(Err(error)) => return error,
             // Others are answered: it is alive, and behind.
-            Err(_) if up.link.answers() != answers => {}
+            None if up.link.answers() != answers => {}
             // This process stood still, and has not looked.
-            Err(_) if asked.elapsed() > limit * 3 / 2 => continue,
-            Err(_) => return Error::Timeout(limit),
+            None if asked.elapsed() > limit * 3 / 2 => continue,
+            None => return Error::Timeout(limit),
         }
         tokio::select! {
             biased;

@@ -1,13 +1,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::timeout;
 use towerblock_breaker::Permit;
 use towerblock_core::{Reason, Rejected};
 
 use crate::Error;
 use crate::session::Wire;
 use crate::shared::{Link, Shared};
+use crate::within::within;
 
 /// When somebody who was refused because nothing is connected may come back: as often at least
 /// is it tried.
@@ -87,10 +87,8 @@ impl<'a> Pass<'a> {
         let limit = shared.settings.timeout;
         // Cancel safety: dropped here, the permit says how long it has waited, and the places are
         // free. The command may be executed.
-        let result = match timeout(limit, work(wire)).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::Timeout(limit)),
-        };
+        let result = within(limit, work(wire)).await;
+        let result = result.unwrap_or(Err(Error::Timeout(limit)));
         let counter = match &result {
             Ok(_) => None,
             Err(Error::Timeout(_)) => Some(&shared.counters.timeouts),

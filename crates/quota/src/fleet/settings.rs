@@ -40,9 +40,10 @@ impl Fleet {
         })
     }
 
-    /// For so long an instance may spend units that it was charged for in advance. The fleet admits
-    /// at most what a rate brings in that time more than it should, and asks Redis at most once for each
-    /// lease. Up to 10 s; zero asks Redis for every request. Default: 200 ms.
+    /// How much an instance is charged for in advance: its part of what a rate brings in that
+    /// time, at most, to be spent within 30 s. So much more than it should the fleet admits at most,
+    /// and about that often an instance asks Redis for a key that is asked for all it has. Up to
+    /// 10 s; zero asks Redis for every request. Default: 200 ms.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.min(Duration::from_secs(10));

@@ -14,6 +14,13 @@ pub(crate) struct Slots {
 }
 
 const WAYS: usize = 8;
+/// So long a lease may be spent, in nanoseconds: how much may be in one bounds what the fleet
+/// admits too much, not how long. Whoever asks less often than that asks Redis each time.
+const KEPT: u64 = 30_000_000_000;
+/// A lease is for what is asked for in that time, in nanoseconds.
+const AHEAD: u64 = 20_000_000_000;
+/// And for no more than so many times the one before: two that come at once say little.
+const GROWTH: u64 = 16;
 
 /// Times are in nanoseconds since the limiter was made.
 #[derive(Debug, Default)]
@@ -22,9 +29,11 @@ struct Slot {
     key: u64,
     /// Under another rate nothing of the rest is true.
     rate: Option<Rate>,
-    /// Units that are charged and not spent, and until when they may be.
+    /// Units that were charged then, and are not spent.
     units: u64,
-    until: u64,
+    granted: u64,
+    /// Until then nobody else takes this place for want of another.
+    firm_until: u64,
     /// Refused from so many units on, until then.
     refused: u64,
     refused_until: u64,
@@ -76,7 +85,7 @@ pub(crate) struct Need<'a> {
     pub(crate) now: u64,
 }
 
-/// What was charged, how long it may be spent, and what Redis said of the rest.
+/// What was charged, how long it is safe from others, and what Redis said of the rest.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grant {
     pub(crate) taken: u64,
@@ -114,13 +123,21 @@ impl Slots {
                 wait: slot.refused_until - now,
             });
         }
-        if cost <= slot.units && now < slot.until {
+        // There may be more instances than when it was charged.
+        slot.units = slot.units.min(most);
+        // Who only asks what is left is not told of long ago.
+        let until = if cost > 0 {
+            slot.until()
+        } else {
+            slot.firm_until
+        };
+        if cost <= slot.units && now < until {
             slot.units -= cost;
             let judged = Judged::Room {
                 remaining: slot.left.saturating_add(slot.units),
                 reset: slot.back_at.saturating_sub(now),
             };
-            return Known::Spent(judged, slot.until);
+            return Known::Spent(judged, slot.until());
         }
         if most == 0 || cost == 0 || asks == Asks::Nobody {
             return Known::Unknown {
@@ -153,7 +170,7 @@ impl Slots {
     /// What was spent for a request that was then refused, unless the lease is another by now.
     pub(crate) fn give_back(&self, key: u64, cost: u64, until: u64) {
         let mut bucket = self.lock(key);
-        if let Some(slot) = find(&mut bucket, key).filter(|slot| slot.until == until) {
+        if let Some(slot) = find(&mut bucket, key).filter(|slot| slot.until() == until) {
             slot.units = slot.units.saturating_add(cost);
         }
     }
@@ -177,7 +194,8 @@ impl Slots {
         if need.most > 0 {
             slot.units = grant.taken.saturating_sub(need.cost);
             // From before it was sent: it was charged later than that, by whatever clock.
-            slot.until = need.now.saturating_add(grant.lease);
+            slot.granted = need.now;
+            slot.firm_until = need.now.saturating_add(grant.lease);
             slot.given = grant.taken;
         }
     }
@@ -218,11 +236,18 @@ impl fmt::Debug for Slots {
 }
 
 impl Slot {
-    /// Twice as much after one that was used up, half after one of which most was left.
+    /// When what was granted is lost.
+    const fn until(&self) -> u64 {
+        self.granted.saturating_add(KEPT)
+    }
+
+    /// By how fast the last was used up; half after one of which most was left.
     fn resize(&mut self, now: u64, most: u64) {
         let size = self.size.max(1);
-        self.size = if self.units == 0 && now < self.until {
-            size.saturating_mul(2)
+        self.size = if self.given > 0 && self.units == 0 && now < self.until() {
+            let passed = now.saturating_sub(self.granted).max(1);
+            let asked = u128::from(self.given) * u128::from(AHEAD) / u128::from(passed);
+            u64::try_from(asked).map_or(u64::MAX, |asked| asked.min(size.saturating_mul(GROWTH)))
         } else if self.units > self.given / 2 {
             size / 2
         } else {
@@ -232,8 +257,14 @@ impl Slot {
     }
 
     fn is_idle(&self, now: u64) -> bool {
-        let spent = self.units == 0 || self.until <= now;
-        self.flight.is_none() && spent && self.refused_until.max(self.back_at) <= now
+        let spent = self.units == 0 || self.until() <= now;
+        spent && self.is_aged(now)
+    }
+
+    /// Whose key loses no more than what is left of a lease by giving up its place.
+    fn is_aged(&self, now: u64) -> bool {
+        let held = self.firm_until.max(self.refused_until).max(self.back_at);
+        self.flight.is_none() && held <= now
     }
 }
 
@@ -241,11 +272,17 @@ fn find(bucket: &mut [Slot; WAYS], key: u64) -> Option<&mut Slot> {
     bucket.iter_mut().find(|slot| slot.key == key)
 }
 
-/// Its place, or that of somebody who loses nothing by it.
+/// Its place, or that of somebody who loses nothing by it, or little.
 fn place<'b>(bucket: &'b mut [Slot; WAYS], need: &Need<'_>) -> Option<&'b mut Slot> {
     let known = bucket.iter().position(|slot| slot.key == need.key);
     let idle = || bucket.iter().position(|slot| slot.is_idle(need.now));
-    let place = known.or_else(idle)?;
+    let aged = || {
+        let aged = bucket.iter().enumerate();
+        let aged = aged.filter(|(_, slot)| slot.is_aged(need.now));
+        let oldest = aged.min_by_key(|(_, slot)| slot.granted);
+        oldest.map(|(place, _)| place)
+    };
+    let place = known.or_else(idle).or_else(aged)?;
     let slot = bucket.get_mut(place)?;
     if slot.key != need.key || slot.rate.as_ref() != Some(need.rate) {
         let flight = (slot.key == need.key).then(|| slot.flight.take());

@@ -99,6 +99,38 @@ async fn the_fleet_never_admits_more_than_the_leases_allow() {
     }
 }
 
+/// Each has taken all it may, and spends it when the burst is there again, and all else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leases_that_were_kept_for_long_are_within_the_bound() {
+    const RATE: u64 = 2_000;
+    const BURST: u64 = 1_000;
+    let server = Redis::builder().start().await.unwrap();
+    let all = limiters(&server.url(), 8, LEASE).await;
+    let plan = plan([policy("requests", per_second(RATE, BURST))]);
+    // Leases grow with what is asked for, and it is less than there is.
+    for _ in 0..10 {
+        join_all(all.iter().map(|limiter| admitted(limiter, &plan, 15))).await;
+        sleep(LEASE / 2).await;
+    }
+    // All is back after a burst's time.
+    sleep(Duration::from_millis(600)).await;
+    let since = Instant::now();
+    let kept = || {
+        let kept = all
+            .iter()
+            .map(|limiter| told(limiter, "quota_fleet_decided", "lease"));
+        kept.sum::<u64>()
+    };
+    let before = kept();
+    let each = join_all(all.iter().map(|limiter| admitted(limiter, &plan, 1))).await;
+    assert_eq!(each.iter().sum::<u64>(), 8);
+    assert!(kept() > before, "no lease was kept");
+    let each = join_all(all.iter().map(|limiter| admitted(limiter, &plan, 400))).await;
+    let admitted = 8 + each.iter().sum::<u64>();
+    let most = BURST as f64 + RATE as f64 * (since.elapsed() + LEASE).as_secs_f64();
+    assert!(admitted as f64 <= most, "{admitted} of {most}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_who_wait_are_one_call_and_a_lease_is_one_call() {
     let server = Redis::builder().start().await.unwrap();
@@ -127,10 +159,10 @@ async fn who_is_dropped_while_it_asks_holds_up_nobody() {
     let server = Redis::builder().start().await.unwrap();
     let all = limiters(&server.url(), 1, LEASE).await;
     let limiter = all.first().unwrap();
-    let plan = plan([policy("requests", per_second(1_000, 1_000))]);
+    let anew = |n| plan([policy(&format!("requests-{n}"), per_second(1_000, 1_000))]);
     for polls in 0..20 {
-        // Lets the lease end, so that both have to ask.
-        sleep(LEASE + LEASE / 10).await;
+        // Nothing is known of it, so that both have to ask.
+        let plan = anew(polls);
         let mut dropped = Box::pin(limiter.decide(ask(&plan)));
         let mut next = Box::pin(limiter.decide(ask(&plan)));
         for _ in 0..=polls % 3 {
@@ -149,6 +181,7 @@ async fn who_is_dropped_while_it_asks_holds_up_nobody() {
         assert!(since.elapsed() < Duration::from_secs(1));
     }
     // Nobody is left waiting for what was dropped, or asks alone because of it.
+    let plan = anew(0);
     let before = told(limiter, "quota_fleet_calls", "");
     assert_eq!(admitted(limiter, &plan, 100).await, 100);
     let calls = told(limiter, "quota_fleet_calls", "") - before;

@@ -14,7 +14,8 @@ const GRANT: Grant = Grant {
 };
 
 #[test]
-fn a_lease_is_spent_until_it_ends_and_no_longer() {
+fn a_lease_is_spent_within_half_a_minute_and_no_later() {
+    const END: u64 = 30_000_001_000;
     let slots = Slots::new(NonZeroUsize::MIN);
     let rate = Rate::per_second(NonZeroU64::new(100).unwrap());
     let at = |now| Need {
@@ -30,15 +31,24 @@ fn a_lease_is_spent_until_it_ends_and_no_longer() {
         Known::Spent(judged, until) => Some((judged, until)),
         _ => None,
     };
-    let room = |remaining, reset| Some((Judged::Room { remaining, reset }, 1_200));
+    let room = |remaining, reset| Some((Judged::Room { remaining, reset }, END));
     assert_eq!(spend(1_100), room(58, 900));
-    assert_eq!(spend(1_199), room(57, 801));
-    assert_eq!(spend(1_200), None);
+    assert_eq!(spend(END - 1), room(57, 0));
+    assert_eq!(spend(END), None);
     // What was spent for nothing goes back to the lease it is of, and to no other.
-    slots.give_back(7, 1, 1_200);
+    slots.give_back(7, 1, END);
     assert_eq!(spend(1_199), room(57, 801));
-    slots.give_back(7, 1, 1_300);
+    slots.give_back(7, 1, END + 1);
     assert_eq!(spend(1_199), room(56, 801));
+    // Where there are more instances by now, there is less to be spent.
+    let fewer = Need {
+        most: 2,
+        ..at(1_199)
+    };
+    let Known::Spent(judged, _) = slots.spend(fewer, Asks::Nobody) else {
+        panic!("two of six are left");
+    };
+    assert_eq!(Some((judged, END)), room(51, 801));
     // Under another rate it is nothing.
     let other = Rate::per_second(NonZeroU64::new(200).unwrap());
     let need = Need {
@@ -69,7 +79,20 @@ fn made_up_keys_take_nobodys_lease() {
     for n in 2..10_000 {
         slots.grant(of(spread(n)), GRANT);
     }
-    let spent = slots.spend(of(spread(1)), Asks::Nobody);
-    assert!(matches!(spent, Known::Spent(..)));
+    let spent = |key| matches!(slots.spend(of(key), Asks::Nobody), Known::Spent(..));
+    assert!(spent(spread(1)));
+    assert_eq!(slots.bytes(), bytes);
+    // Once it is older than what a lease brings, it gives way for want of another place.
+    let late = (0..16).map(|n| Need {
+        now: 2_000,
+        ..of(spread(20_000 + n))
+    });
+    let late: Vec<_> = late.collect();
+    for need in &late {
+        slots.grant(*need, GRANT);
+    }
+    assert!(!spent(spread(1)));
+    let kept = late.iter().filter(|need| spent(need.key)).count();
+    assert!(kept >= 8, "{kept}");
     assert_eq!(slots.bytes(), bytes);
 }
