@@ -24,6 +24,9 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const EAGER: Duration = Duration::from_millis(50);
 /// So long may nothing at all be heard after a message of our own was sent.
 const SILENCE: Duration = Duration::from_secs(1);
+/// So long may no message of our own be sent before what was said meanwhile counts as missed: a
+/// connection that lives loses nothing, but there are proxies.
+const DOUBT: Duration = Duration::from_secs(2);
 
 /// One connection that listens.
 pub(crate) struct Ear<'a> {
@@ -39,6 +42,8 @@ pub(crate) struct Ear<'a> {
     is_proven: bool,
     /// All that was subscribed is heard, but for what is new.
     is_heard: bool,
+    /// No message of our own could be sent since, so that nothing proves that.
+    doubtful_since: Option<Instant>,
     /// Nothing was heard since a message of our own was sent.
     silent_since: Option<Instant>,
     heard_at: Instant,
@@ -64,6 +69,7 @@ impl<'a> Ear<'a> {
             own: Arc::from(""),
             is_proven: false,
             is_heard: false,
+            doubtful_since: None,
             silent_since: None,
             heard_at: Instant::now(),
             sent_at: Instant::now(),
@@ -106,7 +112,11 @@ impl<'a> Ear<'a> {
                         return error;
                     }
                     self.send();
-                    next = Instant::now() + if self.is_proven { HEARTBEAT } else { EAGER };
+                    if self.doubtful_since.is_some_and(|since| since.elapsed() > DOUBT) {
+                        self.interrupted();
+                    }
+                    let is_sure = self.is_proven && self.doubtful_since.is_none();
+                    next = Instant::now() + if is_sure { HEARTBEAT } else { EAGER };
                 }
             }
         }
@@ -121,6 +131,7 @@ impl<'a> Ear<'a> {
         }
         self.is_proven = true;
         self.is_heard = true;
+        self.doubtful_since = None;
         // Whoever hears of it finds it in the status.
         self.shared.set_subscribed(!self.told.is_empty());
         self.bus.heard(&self.told);
@@ -137,7 +148,11 @@ impl<'a> Ear<'a> {
                 self.silent_since.get_or_insert_with(Instant::now);
             }
             Sent::To(_) => {}
-            Sent::Not => self.interrupted(),
+            // What others say meanwhile comes in its turn: a connection loses nothing and lives.
+            Sent::Not => {
+                self.doubtful_since.get_or_insert_with(Instant::now);
+                self.shared.set_subscribed(false);
+            }
         }
         Ok(())
     }

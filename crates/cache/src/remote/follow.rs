@@ -17,8 +17,9 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// Keeps what is in memory in step with what others say, and says when the level beyond it may
 /// be read. Ends with the hub.
 ///
-/// After an outage, in this order: what could not be said is said; whatever was heard of before
-/// is looked up again; then it may be read.
+/// After an outage, in this order: what could not be said is said; then it may be read. What is in
+/// memory is looked up again if something may have been missed, which the subscription tells: while
+/// only calls fail, what others say still comes.
 pub(crate) async fn follow(shared: Weak<Shared>) {
     let Some(link) = shared.upgrade().and_then(|hub| hub.remote.clone()) else {
         return;
@@ -137,7 +138,6 @@ impl State {
             let began = now.saturating_sub(since.elapsed() + MARGIN).as_micros();
             let until = Instant::now() + link.settings.quarantine;
             link.doubt(u64::try_from(began).unwrap_or(u64::MAX), until);
-            hub.suspect(hub.clock.now());
         }
         self.reads = link.open();
         if self.reads {

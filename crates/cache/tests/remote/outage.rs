@@ -2,13 +2,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use towerblock_breaker::State;
 use towerblock_cache::{Invalidation, Source};
 use towerblock_redis::Call;
 use towerblock_testkit::{Direction, Proxy, Redis};
 
-use crate::support::{DEAF, EVERYWHERE, Instance, Origin, SOON, tenant, until};
+use crate::support::{DEAF, EVERYWHERE, Instance, Origin, SOON, policy, tenant, until};
 
 #[tokio::test]
 async fn it_starts_without_redis_and_uses_it_once_it_is_there() {
@@ -70,6 +70,36 @@ async fn what_redis_kept_through_an_outage_does_not_come_back() {
     // And Redis has no other.
     let third = Instance::start(&server.url()).ready().await;
     assert_eq!(third.get(&origin, &acme, "k").await.unwrap(), "new");
+}
+
+/// Nobody was cut off: what others said meanwhile came in its turn.
+#[tokio::test]
+async fn what_is_in_memory_is_believed_when_only_calls_were_late() {
+    let server = Redis::builder().start().await.unwrap();
+    let one = Instance::deaf_for(SOON, &server.url(), policy());
+    let one = one.ready().await;
+    let other = Instance::start(&server.url()).ready().await;
+    let (origin, acme) = (Origin::default(), tenant("acme"));
+    for key in ["changed", "kept"] {
+        origin.set(&acme, key, "old");
+        one.get(&origin, &acme, key).await;
+    }
+    assert_eq!(origin.loads(), 2);
+    server.pause().await.unwrap();
+    let mut status = one.redis.watch();
+    let late = status.wait_for(|status| !status.reads && !status.subscribed);
+    timeout(SOON, late).await.unwrap().unwrap();
+    origin.set(&acme, "changed", "new");
+    assert_eq!(
+        other.cache.invalidate(&acme, "changed").await,
+        Invalidation::Here
+    );
+    server.resume().await.unwrap();
+    one.is_up().await;
+    until(async || one.get(&origin, &acme, "changed").await.unwrap() == "new").await;
+    assert_eq!(origin.loads(), 3);
+    let kept = one.hit(&origin, &acme, "kept").await.unwrap();
+    assert_eq!((kept.source(), origin.loads()), (Source::Memory, 3));
 }
 
 #[tokio::test]

@@ -59,10 +59,14 @@ impl Instance {
     }
 
     pub(crate) fn with(url: &str, policy: Policy) -> Self {
+        Self::deaf_for(DEAF, url, policy)
+    }
+
+    pub(crate) fn deaf_for(deaf: Duration, url: &str, policy: Policy) -> Self {
         let settings = towerblock_redis::Settings::from_url(url).unwrap();
         let redis = Redis::connect(settings);
         let remote = Remote::new(redis.clone(), "test").unwrap();
-        let remote = remote.deaf_ttl(DEAF).quarantine(Duration::from_secs(2));
+        let remote = remote.deaf_ttl(deaf).quarantine(Duration::from_secs(2));
         let hub = Hub::start_with(Settings::memory(64 << 20), remote).unwrap();
         let cache = hub.cache("things", policy).unwrap();
         Self { redis, hub, cache }
