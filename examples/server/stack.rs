@@ -89,8 +89,8 @@ pub(crate) fn around(
     let last_known = Arc::clone(state);
     let last_known = move |req: &Request, _: &Rejected| routes::stand_in(&last_known, req);
 
-    let tokens = state.tokens.clone();
-    let who_is_calling = MapRequestLayer::new(move |req| caller::named(&tokens, req));
+    let users = Arc::clone(state);
+    let who_is_calling = MapRequestLayer::new(move |req| caller::named(&users.tokens, req));
     let limits = Arc::clone(state);
     let calls = FilterLayer::new(move |req| limits.limits.count(req));
 
