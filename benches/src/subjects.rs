@@ -79,7 +79,9 @@ impl Subject {
             .expect("a runtime without I/O");
         // A cache that the server has begins its tasks in here.
         let _entered = runtime.enter();
-        wire::exchange(&runtime, (self.router)(), requests)
+        // As `axum::serve` does, so that layers are not put around a handler for each request.
+        let router: Router = (self.router)().with_state(());
+        wire::exchange(&runtime, router, requests)
     }
 }
 

@@ -1,7 +1,9 @@
 //! What is kept of answers, for how long, and what makes the server forget it.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
+use futures_util::future::Either;
 use http::{HeaderValue, Uri};
 use tokio_postgres::GenericClient;
 use towerblock_cache::{
@@ -195,24 +197,34 @@ impl<K: Key> Shelf<K> {
     }
 
     /// The answer that is kept, if it may be shown at once.
-    pub(crate) fn peek(&self, tenant: &TenantId, key: &K) -> Option<Hit<Answer>> {
+    pub(crate) fn peek<Q>(&self, tenant: &TenantId, key: &Q) -> Option<Hit<Answer>>
+    where
+        K: Borrow<Q>,
+        Q: Key + ?Sized,
+    {
         self.cache.peek(tenant, key)
     }
 
     /// The answer that is kept under this key, or else what `fetch` finds, which others who
     /// wait for it are given as well. Without a key, what it finds for this request alone.
-    pub(crate) async fn read<F, Fut>(
+    ///
+    /// Memory is looked at by this call, so that a future that is moved about holds no more than
+    /// what was found there.
+    pub(crate) fn read<Q, F, Fut>(
         &self,
         (tenant, scope): (&TenantId, &Scope),
-        key: Option<K>,
+        key: Option<&Q>,
         fetch: F,
-    ) -> Result<Option<Served>, Refused>
+    ) -> impl Future<Output = Result<Option<Served>, Refused>> + Send + use<K, Q, F, Fut>
     where
+        K: Borrow<Q>,
+        Q: Key + ?Sized,
         F: FnOnce(Scope) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Option<Answer>, StoreError>> + Send + 'static,
     {
         let Some(key) = key else {
-            return Ok(fetch(scope.clone()).await?.map(Served::Asked));
+            let fetched = Box::pin(fetch(scope.clone()));
+            return Either::Left(async move { Ok(fetched.await?.map(Served::Asked)) });
         };
         let tag = self.tag;
         let load = move || async move {
@@ -220,8 +232,8 @@ impl<K: Key> Shelf<K> {
             let loaded = Loaded::from(found);
             Ok::<_, StoreError>(tag.into_iter().fold(loaded, Loaded::tag))
         };
-        let hit = self.cache.get_or_load(tenant, &key, load).await?;
-        Ok(hit.map(Served::Kept))
+        let hit = self.cache.get_or_load(tenant, key, load);
+        Either::Right(async move { Ok(hit.await?.map(Served::Kept)) })
     }
 }
 
@@ -233,12 +245,13 @@ pub(crate) fn of_load() -> Scope {
 /// What a page is kept by: its query, if there is nothing in it but `limit` and `cursor`, in
 /// the one form that our links have. Any other would be an entry of its own for whatever a
 /// client makes up; it is answered, and not kept.
-pub(crate) fn of_page(uri: &Uri) -> Option<String> {
+pub(crate) fn of_page(uri: &Uri) -> Option<&str> {
     let query = uri.query().unwrap_or_default();
     let mut rest = query;
     if let Some(after) = rest.strip_prefix("limit=") {
         let (limit, others) = after.split_once('&').unwrap_or((after, ""));
-        let is_plain = limit.parse().is_ok_and(|n: u16| n.to_string() == limit);
+        let is_plain =
+            limit.parse::<u16>().is_ok() && matches!(limit.as_bytes(), [b'1'..=b'9', ..]);
         // Nothing may follow but a cursor.
         if !is_plain || after.ends_with('&') {
             return None;
@@ -250,7 +263,7 @@ pub(crate) fn of_page(uri: &Uri) -> Option<String> {
         bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     };
     let is_known = rest.is_empty() || rest.strip_prefix("cursor=").is_some_and(is_cursor);
-    is_known.then(|| query.to_owned())
+    is_known.then_some(query)
 }
 
 #[cfg(test)]
@@ -263,9 +276,9 @@ mod tests {
     fn a_page_has_one_key_and_what_a_client_makes_up_has_none() {
         for query in ["", "limit=5", "cursor=a-_Z9", "limit=5&cursor=a-_Z9"] {
             let uri: Uri = format!("/p?{query}").parse().unwrap();
-            assert_eq!(of_page(&uri).as_deref(), Some(query));
+            assert_eq!(of_page(&uri), Some(query));
         }
-        assert_eq!(of_page(&Uri::from_static("/p")).as_deref(), Some(""));
+        assert_eq!(of_page(&Uri::from_static("/p")), Some(""));
         for query in [
             "x=1",
             "limit=05",

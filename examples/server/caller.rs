@@ -58,6 +58,8 @@ fn is_meant_for_us(parts: &Parts) -> bool {
 pub(crate) struct User(pub(crate) String);
 
 /// Leaves the user for the layers below; what is wrong with one is told by who needs it.
+// A request is long to move.
+#[inline]
 pub(crate) fn named(tokens: &JwtClaim, req: Request) -> Request {
     let headers = req.headers();
     if !headers.contains_key(USER_ID) && !headers.contains_key(AUTHORIZATION) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, LINK, LOCATION, RETRY_AFTER};
+use http::header::{ACCESS_CONTROL_EXPOSE_HEADERS, AUTHORIZATION, CONTENT_TYPE, VARY};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use tower::filter::FilterLayer;
 use tower::timeout::TimeoutLayer;
@@ -52,10 +52,16 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const COMPRESS_ABOVE: u64 = 1_024;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const DEGRADED: HeaderName = HeaderName::from_static("x-degraded");
 const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// What CORS looks at.
+const VARIES: HeaderValue = HeaderValue::from_static(
+    "origin, access-control-request-method, access-control-request-headers",
+);
+/// What a script of another origin may read.
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "etag,link,location,retry-after,ratelimit,ratelimit-policy,x-request-id,x-degraded",
+);
 
 /// The whole application: probes and admin routes, and the tenants' behind the stack.
 pub(crate) fn app(
@@ -89,8 +95,8 @@ pub(crate) fn around(
     let last_known = Arc::clone(state);
     let last_known = move |req: &Request, _: &Rejected| routes::stand_in(&last_known, req);
 
-    let tokens = state.tokens.clone();
-    let who_is_calling = MapRequestLayer::new(move |req| caller::named(&tokens, req));
+    let users = Arc::clone(state);
+    let who_is_calling = MapRequestLayer::new(move |req| caller::named(&users.tokens, req));
     let limits = Arc::clone(state);
     let calls = FilterLayer::new(move |req| limits.limits.count(req));
 
@@ -113,6 +119,8 @@ pub(crate) fn around(
         )
         // Outside all that answers: every answer tells its id.
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        // Right around CORS, which would write this anew for each answer.
+        .map_response(tell_browsers)
         // Outside all that refuses: a browser may read why it was refused, and a
         // preflight, which names no tenant, is answered here.
         .layer(cors(origins))
@@ -179,6 +187,8 @@ async fn no_method() -> Refused {
     about(StatusCode::METHOD_NOT_ALLOWED, "no such method here")
 }
 
+// A request is long to move.
+#[inline]
 fn drop_unfit_id(mut req: Request) -> Request {
     let fit = |id: &HeaderValue| matches!(id.len(), 1..=64) && id.to_str().is_ok();
     if !req.headers().get(REQUEST_ID).is_none_or(fit) {
@@ -192,17 +202,15 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, TENANT_ID, USER_ID])
-        .expose_headers([
-            ETAG,
-            LINK,
-            LOCATION,
-            RETRY_AFTER,
-            RATE_LIMIT,
-            RATE_LIMIT_POLICY,
-            REQUEST_ID,
-            DEGRADED,
-        ])
         .max_age(Duration::from_secs(600))
+        .vary([])
+}
+
+fn tell_browsers<B>(mut response: Response<B>) -> Response<B> {
+    let headers = response.headers_mut();
+    headers.append(VARY, VARIES);
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    response
 }
 
 #[expect(

@@ -14,22 +14,27 @@ use crate::stack::REQUEST_ID;
 
 /// The tenant and the outcome are filled in once they are known: the one by `TenantLayer`.
 pub(crate) fn span(req: &Request) -> Span {
-    let method = known(req.method());
-    let route = req.extensions().get().map(MatchedPath::as_str);
-    let id = req.headers().get(REQUEST_ID);
-    let id = id.and_then(|id| id.to_str().ok());
+    // Nothing is looked up before: without a subscriber no field is asked for.
     tracing::info_span!(
         "request",
         otel.kind = "server",
-        otel.name = %Name { method, route },
+        otel.name = %Name { method: known(req.method()), route: route(req) },
         otel.status_code = Empty,
-        http.request.method = method.unwrap_or("_OTHER"),
-        http.route = route,
+        http.request.method = known(req.method()).unwrap_or("_OTHER"),
+        http.route = route(req),
         http.response.status_code = Empty,
         url.path = req.uri().path(),
-        request_id = id,
+        request_id = request_id(req),
         tenant = Empty,
     )
+}
+
+fn route(req: &Request) -> Option<&str> {
+    req.extensions().get().map(MatchedPath::as_str)
+}
+
+fn request_id(req: &Request) -> Option<&str> {
+    req.headers().get(REQUEST_ID)?.to_str().ok()
 }
 
 /// Those of the standard; any other is one name, for a client may make up more.

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     /// Held for arithmetic only.
     course: Mutex<Course>,
     phase: watch::Sender<Phase>,
+    /// [`Phase::Finishing`] has begun: each request asks, and a watch has a lock.
+    finishes: AtomicBool,
     /// Something happened that [`Lifecycle::run`] has to look at.
     pub(crate) changed: Notify,
     pub(crate) flights: Flights,
@@ -40,6 +43,7 @@ impl Lifecycle {
         let shared = Shared {
             course: Mutex::new(Course::new(deadlines, Instant::now())),
             phase: watch::Sender::new(Phase::Starting),
+            finishes: AtomicBool::new(false),
             changed: Notify::new(),
             flights: Flights::default(),
             hooks: Mutex::default(),
@@ -87,6 +91,11 @@ impl Lifecycle {
     #[must_use]
     pub fn phase(&self) -> Phase {
         *self.shared.phase.borrow()
+    }
+
+    /// Whether the service is in [`Phase::Finishing`] or beyond it.
+    pub(crate) fn finishes(&self) -> bool {
+        self.shared.finishes.load(Ordering::Relaxed)
     }
 
     /// The phases as they come.
@@ -169,6 +178,9 @@ impl Lifecycle {
             step(&mut course);
             course.phase()
         };
+        if phase >= Phase::Finishing {
+            self.shared.finishes.store(true, Ordering::Relaxed);
+        }
         // Only forward: another step may have been published in between.
         let moved = self.shared.phase.send_if_modified(|now| {
             let is_later = phase > *now;

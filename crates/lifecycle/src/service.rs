@@ -5,7 +5,7 @@ use http_body::Body;
 use tower_service::Service;
 use towerblock_core::{ProblemBody, Reason, Rejected};
 
-use crate::{InFlightBody, Lifecycle, Phase, ResponseFuture};
+use crate::{InFlightBody, Lifecycle, ResponseFuture};
 
 /// Counts requests in flight, and answers those that come after the grace is over.
 ///
@@ -37,7 +37,7 @@ where
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
         // What came in while closing is served: it may be half sent since before.
-        if self.lifecycle.phase() >= Phase::Finishing {
+        if self.lifecycle.finishes() {
             return ResponseFuture::refused(Rejected::new("lifecycle", Reason::Draining));
         }
         let hold = self.lifecycle.hold();

@@ -99,10 +99,10 @@ impl PageRequest {
     /// One and the same for every cursor that is not valid here: forged, cut, expired, or
     /// made for another tenant, address, filter or order.
     pub fn seek(&self, keyset: &Keyset) -> Result<Seek, PageError> {
-        let scope = self.scope.bytes(keyset);
         let now = seconds();
         let open = |text: &str| {
             let Settings { keys, expiry, .. } = &*self.settings;
+            let scope = self.scope.bytes(keyset);
             let position = cursor::open(keys, &scope, text, now, *expiry);
             let fits = position.filter(|p| p.key.len() == keyset.columns().len());
             fits.ok_or_else(PageError::cursor)
@@ -114,8 +114,8 @@ impl PageRequest {
             position,
             keys: self.settings.keys.clone(),
             issued: self.settings.issued(now),
-            scope,
-            uri: self.scope.uri.clone(),
+            // Written out when there is a cursor to bind: of what is kept none is made.
+            scope: self.scope.clone(),
         })
     }
 }

@@ -1,9 +1,8 @@
-use http::Uri;
-
 use crate::error::Kind;
 use crate::keyset::Column;
 use crate::link::link;
 use crate::position::Position;
+use crate::scope::Scope;
 use crate::value::Raw;
 use crate::{Count, Direction, KeyRing, Keyset, Page, PageError, Query, cursor};
 
@@ -22,8 +21,7 @@ pub struct Seek {
     pub(crate) keys: KeyRing,
     pub(crate) issued: u64,
     /// What cursors are bound to.
-    pub(crate) scope: Vec<u8>,
-    pub(crate) uri: Uri,
+    pub(crate) scope: Scope,
 }
 
 /// What was read of a list for one page, in the direction it was read in.
@@ -68,12 +66,13 @@ impl Seek {
             more,
         } = found;
         let direction = self.direction();
+        let scope = self.scope.bytes(&self.keyset);
         let ahead = last.filter(|_| more);
-        let ahead = ahead.map(|key| self.seal(direction, false, key));
+        let ahead = ahead.map(|key| self.seal(&scope, direction, false, key));
         let behind = self.position.as_ref().map(|here| match first {
-            Some(key) => self.seal(direction.turned(), false, key),
+            Some(key) => self.seal(&scope, direction.turned(), false, key),
             // Nothing was left there: the way back begins with the row where we stand.
-            None => self.seal(direction.turned(), true, here.key.clone()),
+            None => self.seal(&scope, direction.turned(), true, here.key.clone()),
         });
         let (ahead, behind) = (ahead.transpose()?, behind.transpose()?);
         let (next, prev) = match direction {
@@ -83,7 +82,7 @@ impl Seek {
                 (behind, ahead)
             }
         };
-        let link = link(&self.uri, next.as_deref(), prev.as_deref());
+        let link = link(&self.scope.uri, next.as_deref(), prev.as_deref());
         Ok(Page {
             items,
             next,
@@ -95,6 +94,7 @@ impl Seek {
 
     fn seal(
         &self,
+        scope: &[u8],
         direction: Direction,
         inclusive: bool,
         key: Vec<Option<Raw>>,
@@ -104,7 +104,7 @@ impl Seek {
             inclusive,
             key,
         };
-        let text = cursor::seal(&self.keys, &self.scope, &position, self.issued);
+        let text = cursor::seal(&self.keys, scope, &position, self.issued);
         text.ok_or_else(|| self.fault(|keyset| Kind::Long { keyset }))
     }
 

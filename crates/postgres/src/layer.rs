@@ -10,6 +10,7 @@ use http::HeaderMap;
 use tower_layer::Layer;
 
 pub use self::{carrier::Carrier, future::ResponseFuture, scope::Scope, service::WithScope};
+use crate::clock::unix_seconds;
 use crate::{ReadToken, TokenKeys};
 
 /// Lets clients read what they wrote: wraps services in a [`WithScope`].
@@ -94,8 +95,8 @@ impl ClusterLayer {
 }
 
 impl Settings {
-    fn read(&self, headers: &HeaderMap, now: u64) -> Option<ReadToken> {
-        self.carrier.read(headers, &self.keys, now)
+    fn read(&self, headers: &HeaderMap) -> Option<ReadToken> {
+        self.carrier.read(headers, &self.keys, unix_seconds)
     }
 
     fn write(&self, headers: &mut HeaderMap, token: &ReadToken, now: u64) {

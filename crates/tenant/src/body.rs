@@ -16,19 +16,19 @@ pin_project! {
         // Empty once it is dropped.
         #[pin]
         inner: Option<B>,
-        tenant: Arc<Tenant>,
+        tenant: Option<Arc<Tenant>>,
     }
 
     impl<B> PinnedDrop for TenantBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            within(Some(Arc::clone(this.tenant)), || this.inner.set(None));
+            within(this.tenant.take(), || this.inner.set(None));
         }
     }
 }
 
 impl<B> TenantBody<B> {
-    pub(crate) const fn new(inner: B, tenant: Arc<Tenant>) -> Self {
+    pub(crate) const fn new(inner: B, tenant: Option<Arc<Tenant>>) -> Self {
         let inner = Some(inner);
         Self { inner, tenant }
     }
@@ -46,7 +46,7 @@ impl<B: Body> Body for TenantBody<B> {
         let Some(inner) = this.inner.as_pin_mut() else {
             return Poll::Ready(None);
         };
-        within(Some(Arc::clone(this.tenant)), || inner.poll_frame(cx))
+        within(this.tenant.clone(), || inner.poll_frame(cx))
     }
 
     fn is_end_stream(&self) -> bool {

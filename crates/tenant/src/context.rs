@@ -135,6 +135,11 @@ impl<F: Future> Scoped<F> {
         let inner = CURRENT.scope(tenant, future);
         Self { inner }
     }
+
+    /// The tenant for whom it ran; it must not be polled after this.
+    pub(crate) fn leave(self: Pin<&mut Self>) -> Option<Arc<Tenant>> {
+        self.project().inner.take_value().flatten()
+    }
 }
 
 impl<F: Future> Future for Scoped<F> {

@@ -30,7 +30,7 @@ pin_project! {
     enum State<S, B, F> {
         // Boxed, for it is rare: the tenant has to be looked up.
         Waiting { admitted: Pin<Box<dyn Future<Output = Admitted<S, B>> + Send>> },
-        Passed { #[pin] inner: Scoped<F>, tenant: Arc<Tenant> },
+        Passed { #[pin] inner: Scoped<F> },
         Rejected { rejected: Rejected },
     }
 }
@@ -79,8 +79,8 @@ where
         parts.extensions.insert(Arc::clone(&tenant));
         let req = Request::from_parts(parts, body);
         let inner = within(Some(Arc::clone(&tenant)), || service.call(req));
-        let inner = scope(Arc::clone(&tenant), inner);
-        Self::Passed { inner, tenant }
+        let inner = scope(tenant, inner);
+        Self::Passed { inner }
     }
 }
 
@@ -103,9 +103,10 @@ where
                     };
                     state.set(next);
                 }
-                StateProj::Passed { inner, tenant } => {
-                    let response = ready!(inner.poll(cx))?;
-                    let scoped = |body| TenantBody::new(body, Arc::clone(tenant));
+                StateProj::Passed { mut inner } => {
+                    let response = ready!(inner.as_mut().poll(cx))?;
+                    let tenant = inner.leave();
+                    let scoped = |body| TenantBody::new(body, tenant);
                     let scoped = |body| ProblemBody::new(scoped(body));
                     return Poll::Ready(Ok(response.map(scoped)));
                 }

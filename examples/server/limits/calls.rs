@@ -15,16 +15,19 @@ use tokio::time::timeout;
 use towerblock_core::{Metric, Rejected, Stats, TenantId, Value};
 use towerblock_quota::{Claim, Name, Quota};
 
-use super::tally::Tally;
+use super::tally::{Tally, place_of};
 use super::tell;
 use crate::store::{Store, StoreError};
 
 /// Tenants that are counted at once, in some 100 bytes each. The calls of more are admitted.
 const MOST: usize = 100_000;
+/// So that two cores seldom meet.
+const SHARDS: usize = 16;
 
 pub(crate) struct Calls {
     resource: Name,
-    tally: Mutex<Tally>,
+    /// Each of a part of the tenants.
+    tallies: [Mutex<Tally>; SHARDS],
     /// One statement at a time.
     settling: Turn<()>,
 }
@@ -32,9 +35,10 @@ pub(crate) struct Calls {
 impl Calls {
     pub(crate) fn new(resource: Name) -> Self {
         let now = Timestamp::now().as_second();
+        let tally = |_| Mutex::new(Tally::new(MOST / SHARDS, now));
         Self {
             resource,
-            tally: Mutex::new(Tally::new(MOST, now)),
+            tallies: std::array::from_fn(tally),
             settling: Turn::new(()),
         }
     }
@@ -42,13 +46,13 @@ impl Calls {
     /// Counts one, unless the month is used up.
     pub(crate) fn count(&self, tenant: &TenantId, quota: Quota) -> Result<(), Rejected> {
         let now = Timestamp::now().as_second();
-        self.tally().count(tenant, quota, now)
+        self.tally_of(tenant).count(tenant, quota, now)
     }
 
     /// What the store is asked for a tenant's month, what it was not told yet, and when the month
     /// is over, in seconds since 1970.
     pub(crate) fn claim(&self, tenant: &TenantId, quota: Quota) -> (Claim, u64, i64) {
-        let tally = self.tally();
+        let tally = self.tally_of(tenant);
         let untold = tally.untold(tenant);
         let claim = Claim::new(tenant, &self.resource, quota).period(tally.period);
         (claim, untold, tally.period.end())
@@ -60,27 +64,39 @@ impl Calls {
     /// drops it.
     pub(crate) async fn settle(&self, store: &dyn Store) {
         let _turn = self.settling.lock().await;
-        let counted = self.tally().take(Timestamp::now().as_second());
-        if counted.is_empty() {
-            return;
-        }
+        let now = Timestamp::now().as_second();
+        let counted = self.tallies.each_ref().map(|tally| lock(tally).take(now));
         let claims: Vec<_> = counted
             .iter()
+            .flatten()
             .map(|one| one.claim(&self.resource))
             .collect();
+        if claims.is_empty() {
+            return;
+        }
+        let tallies = self.tallies.iter().map(lock);
         match store.count(&claims).await {
             Ok(usages) => {
                 usages.iter().for_each(tell);
-                self.tally().settled(&counted, &usages);
+                let mut usages = &*usages;
+                for (mut tally, counted) in tallies.zip(&counted) {
+                    let (own, others) = usages.split_at(counted.len().min(usages.len()));
+                    tally.settled(counted, own);
+                    usages = others;
+                }
             }
             Err(error) if is_unknown(&error) => {
-                let calls: u64 = counted.iter().map(|one| one.calls).sum();
+                let calls: u64 = counted.iter().flatten().map(|one| one.calls).sum();
                 tracing::warn!(calls, %error, "calls may not have been counted");
-                self.tally().lose(&counted);
+                for (mut tally, counted) in tallies.zip(&counted) {
+                    tally.lose(counted);
+                }
             }
             Err(error) => {
                 tracing::debug!(%error, "calls are counted later");
-                self.tally().put_back(counted);
+                for (mut tally, counted) in tallies.zip(counted) {
+                    tally.put_back(counted);
+                }
             }
         }
     }
@@ -92,10 +108,15 @@ impl Calls {
         }
     }
 
-    fn tally(&self) -> MutexGuard<'_, Tally> {
-        // Whoever panicked left whole numbers behind.
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tally_of(&self, tenant: &TenantId) -> MutexGuard<'_, Tally> {
+        let [first, ..] = &self.tallies;
+        lock(self.tallies.get(place_of(tenant, SHARDS)).unwrap_or(first))
     }
+}
+
+fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
+    // Whoever panicked left whole numbers behind.
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Nobody knows whether it was done. To count it again might be to count it twice.
@@ -109,11 +130,16 @@ impl Stats for Calls {
     }
 
     fn read(&self, sink: &mut dyn FnMut(&'static Metric, &str, Value)) {
-        let tally = self.tally();
-        let tenants = u32::try_from(tally.len()).unwrap_or(u32::MAX);
+        let (mut tenants, mut uncounted, mut lost) = (0_usize, 0, 0);
+        for tally in self.tallies.iter().map(lock) {
+            tenants += tally.len();
+            uncounted += tally.uncounted;
+            lost += tally.lost;
+        }
+        let tenants = u32::try_from(tenants).unwrap_or(u32::MAX);
         sink(&TENANTS, "", Value::Level(tenants.into()));
-        sink(&UNCOUNTED, "", Value::Count(tally.uncounted));
-        sink(&LOST, "", Value::Count(tally.lost));
+        sink(&UNCOUNTED, "", Value::Count(uncounted));
+        sink(&LOST, "", Value::Count(lost));
     }
 }
 
@@ -133,3 +159,37 @@ static LOST: Metric = Metric::counter(
     "Calls of which nobody knows whether they were counted",
 );
 static METRICS: &[Metric] = &[TENANTS, UNCOUNTED, LOST];
+
+#[cfg(test)]
+mod tests {
+    use towerblock_quota::{Name, Quota};
+    use towerblock_tenant::Tenant;
+
+    use super::Calls;
+    use crate::demo;
+    use crate::memory::MemoryStore;
+    use crate::store::Store as _;
+
+    const SIXTY: Quota = Quota::monthly(60);
+
+    #[tokio::test]
+    async fn each_tenant_is_told_what_it_called_whoever_counts_it() {
+        let tenants: Vec<Tenant> = demo::tenants().take(50).collect();
+        let store = MemoryStore::new(&tenants).unwrap();
+        let calls = Calls::new(Name::new("api_calls").unwrap());
+        for (called, tenant) in tenants.iter().enumerate() {
+            for _ in 0..called {
+                calls.count(&tenant.id, SIXTY).unwrap();
+            }
+        }
+        calls.settle(&store).await;
+        for (called, tenant) in tenants.iter().enumerate() {
+            let (claim, untold, _) = calls.claim(&tenant.id, SIXTY);
+            let told = store.usage(tenant, &[claim]).await.unwrap();
+            let told: Vec<_> = told.iter().map(|usage| usage.used).collect();
+            assert_eq!((untold, told), (0, vec![called as u64]));
+            let more = (0..60).filter(|_| calls.count(&tenant.id, SIXTY).is_ok());
+            assert_eq!(more.count(), 60 - called, "{called}");
+        }
+    }
+}

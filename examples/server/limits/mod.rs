@@ -82,6 +82,8 @@ impl Limits {
     }
 
     /// Counts a call against the month of its tenant, unless that is used up.
+    // A request is long to move.
+    #[inline]
     pub(crate) fn count(&self, req: Request) -> Result<Request, Rejected> {
         let said = req.extensions();
         let (decision, tenant) = (said.get::<Decision>(), said.get::<Arc<Tenant>>());

@@ -20,5 +20,5 @@ pub(crate) async fn list(
 ) -> Result<Response, Refused> {
     let page = page.shared().seek(&NEWEST)?;
     let page = state.store.packages(&tenant, &scope, &page).await?;
-    Answer::page(&page)?.whole()
+    Ok(Answer::page(&page)?.whole())
 }

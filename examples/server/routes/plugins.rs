@@ -4,14 +4,14 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::header::{CACHE_CONTROL, LOCATION};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, StatusCode, Uri};
 use towerblock_core::TenantId;
-use towerblock_page::PageRequest;
+use towerblock_page::{PageRequest, Seek};
 use towerblock_postgres::Scope;
 use towerblock_respond::Refused;
 use towerblock_tenant::CurrentTenant;
 
-use crate::answer::{Answer, Served};
+use crate::answer::{Answer, Known, Served};
 use crate::caches::{PLUGINS, Stale, of_page};
 use crate::reply::{Id, Sent, invalid, missing};
 use crate::state::Shared;
@@ -21,28 +21,38 @@ pub(super) const PATH: &str = "/api/v1/plugins";
 const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
 const NO_PLUGIN: &str = "no such plugin";
 
-pub(crate) async fn list(
+/// What it is given is needed no longer when there is something to wait for: each request moves the
+/// future of this.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that axum asks for"
+)]
+pub(crate) fn list(
     State(state): State<Shared>,
     tenant: CurrentTenant,
     Extension(scope): Extension<Scope>,
     page: PageRequest,
     uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, Refused> {
-    // A cursor that is none of ours is refused here, before anything is kept.
-    let page = page.seek(&NEWEST)?;
-    let key = of_page(&uri).filter(|_| !state.has_written(&scope));
-    let fetch = {
-        let (state, tenant) = (Shared::clone(&state), tenant.clone());
-        move |scope: Scope| async move {
-            let page = state.store.plugins(&tenant, &scope, None, &page).await?;
-            Ok(Some(Answer::page(&page)?))
-        }
+    known: Known,
+) -> impl Future<Output = Result<Response, Refused>> + Send {
+    let read = |page: Seek| {
+        let key = of_page(&uri).filter(|_| !state.has_written(&scope));
+        let fetch = {
+            let (state, tenant) = (Shared::clone(&state), tenant.clone());
+            move |scope: Scope| async move {
+                let page = state.store.plugins(&tenant, &scope, None, &page).await?;
+                Ok(Some(Answer::page(&page)?))
+            }
+        };
+        let lists = &state.caches.lists;
+        lists.read((&tenant.id, &scope), key, fetch)
     };
-    let lists = &state.caches.lists;
-    let served = lists.read((&tenant.id, &scope), key, fetch).await?;
-    let served = served.ok_or_else(|| missing("no such page"))?;
-    served.private(&headers)
+    // A cursor that is none of ours is refused here, before anything is kept.
+    let served = page.seek(&NEWEST).map(read);
+    async move {
+        let served = served?.await?.ok_or_else(|| missing("no such page"))?;
+        Ok(served.private(&known))
+    }
 }
 
 /// Kept by the layer around it, until a write forgets its tag.
@@ -56,7 +66,7 @@ pub(crate) async fn of_team(
     let page = page.seek(&NEWEST)?;
     let page = state.store.plugins(&tenant, &scope, Some(team), &page);
     let answer = Answer::page(&page.await?)?;
-    Ok(([(SURROGATE_KEY, PLUGINS)], answer.whole()?).into_response())
+    Ok(([(SURROGATE_KEY, PLUGINS)], answer.whole()).into_response())
 }
 
 /// Has the cache ask the handler, for who must see what they wrote.
@@ -84,8 +94,8 @@ pub(crate) fn stand_in(state: &Shared, req: &Request) -> Option<Response> {
         return None;
     }
     let tenant = req.extensions().get::<TenantId>()?;
-    let hit = state.caches.lists.peek(tenant, &of_page(req.uri())?)?;
-    Served::stand_in(&hit, req.headers())
+    let hit = state.caches.lists.peek(tenant, of_page(req.uri())?)?;
+    Some(Served::stand_in(&hit, req.headers()))
 }
 
 pub(crate) async fn item(
@@ -93,7 +103,7 @@ pub(crate) async fn item(
     tenant: CurrentTenant,
     Extension(scope): Extension<Scope>,
     Id(id): Id,
-    headers: HeaderMap,
+    known: Known,
 ) -> Result<Response, Refused> {
     let fetch = {
         let (state, tenant) = (Shared::clone(&state), tenant.clone());
@@ -102,10 +112,11 @@ pub(crate) async fn item(
             plugin.as_ref().map(Answer::of).transpose()
         }
     };
-    let key = Some(id).filter(|_| !state.has_written(&scope));
+    let key = Some(&id).filter(|_| !state.has_written(&scope));
     let plugins = &state.caches.plugins;
     let served = plugins.read((&tenant.id, &scope), key, fetch).await?;
-    served.ok_or_else(|| missing(NO_PLUGIN))?.private(&headers)
+    let served = served.ok_or_else(|| missing(NO_PLUGIN))?;
+    Ok(served.private(&known))
 }
 
 pub(crate) async fn create(
@@ -184,4 +195,15 @@ pub(crate) fn text(field: &str, text: &str, least: usize, most: usize) -> Result
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_moved_for_a_hit_is_small() {
+        fn size<S, T, E, P, U, K, F>(_: impl Fn(S, T, E, P, U, K) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(size(super::list) <= 384, "{}", size(super::list));
+    }
 }

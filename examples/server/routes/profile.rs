@@ -3,13 +3,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use axum::{Extension, Json};
-use http::HeaderMap;
 use serde::Serialize;
 use towerblock_postgres::Scope;
 use towerblock_respond::Refused;
 use towerblock_tenant::CurrentTenant;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Known};
 use crate::caches::Stale;
 use crate::caller::User;
 use crate::reply::{Sent, missing};
@@ -30,11 +29,11 @@ pub(crate) async fn show(
     tenant: CurrentTenant,
     Extension(scope): Extension<Scope>,
     User(user_id): User,
-    headers: HeaderMap,
+    known: Known,
 ) -> Result<Response, Refused> {
-    let key = Some(user_id.clone()).filter(|_| !state.has_written(&scope));
+    let key = Some(&user_id).filter(|_| !state.has_written(&scope));
     let fetch = {
-        let (state, tenant) = (Shared::clone(&state), tenant.clone());
+        let (state, tenant, user_id) = (Shared::clone(&state), tenant.clone(), user_id.clone());
         move |scope: Scope| async move {
             let profile = state.store.profile(&tenant, &scope, &user_id).await?;
             let profile = profile.unwrap_or_default();
@@ -44,7 +43,7 @@ pub(crate) async fn show(
     let profiles = &state.caches.profiles;
     let served = profiles.read((&tenant.id, &scope), key, fetch).await?;
     let served = served.ok_or_else(|| missing("no such user"))?;
-    served.private(&headers)
+    Ok(served.private(&known))
 }
 
 pub(crate) async fn update(

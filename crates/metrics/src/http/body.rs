@@ -26,7 +26,6 @@ impl<B: Body> MeteredBody<B> {
     pub(crate) fn around(
         response: Response<B>,
         exchange: Option<Exchange>,
-        is_head: bool,
         now: Instant,
     ) -> Response<Self> {
         let Some(mut exchange) = exchange else {
@@ -36,9 +35,9 @@ impl<B: Body> MeteredBody<B> {
             });
         };
         // Nobody may ask for a frame of an empty body, nor of the one that HEAD leaves out.
-        if is_head || response.body().is_end_stream() {
+        if exchange.is_head() || response.body().is_end_stream() {
             exchange.answer_whole(response.status(), now);
-            return Self::around(response, None, is_head, now);
+            return Self::around(response, None, now);
         }
         exchange.answer(response.status(), now, promised(&response));
         response.map(|inner| Self {

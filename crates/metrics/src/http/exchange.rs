@@ -17,9 +17,11 @@ pub(crate) struct Exchange {
     stage: Stage,
     /// The service or the body is being run: dropped now, it is by a panic.
     running: bool,
+    /// The answer has no body, whatever it says.
+    is_head: bool,
     sent: u64,
-    /// What the response said it would send.
-    promised: Option<u64>,
+    /// What the response said it would send; more than there is if it did not say.
+    promised: u64,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,20 +33,25 @@ enum Stage {
 
 impl Exchange {
     #[inline]
-    pub(crate) fn new(series: Arc<Series>) -> Self {
+    pub(crate) fn new(series: Arc<Series>, is_head: bool) -> Self {
         series.in_flight.increment(1.0);
         Self {
             series,
             since: Instant::now(),
             stage: Stage::Asked,
             running: false,
+            is_head,
             sent: 0,
-            promised: None,
+            promised: u64::MAX,
         }
     }
 
     pub(crate) const fn since(&self) -> Instant {
         self.since
+    }
+
+    pub(crate) const fn is_head(&self) -> bool {
+        self.is_head
     }
 
     pub(crate) fn received(&self, bytes: u64) {
@@ -55,7 +62,7 @@ impl Exchange {
     #[inline]
     pub(crate) fn answer(&mut self, status: StatusCode, now: Instant, promised: Option<u64>) {
         self.head(status, now);
-        self.promised = promised;
+        self.promised = promised.unwrap_or(u64::MAX);
         self.stage = Stage::Answered;
     }
 
@@ -108,8 +115,7 @@ impl Exchange {
 
     /// Whoever sends a body of a known length stops at its last byte, and drops it then.
     fn is_whole(&self) -> bool {
-        let promised = self.promised.is_some_and(|promised| self.sent >= promised);
-        self.stage == Stage::Answered && promised && !self.running
+        self.stage == Stage::Answered && self.sent >= self.promised && !self.running
     }
 }
 

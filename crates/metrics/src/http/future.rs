@@ -20,17 +20,12 @@ pin_project! {
         inner: F,
         // Counted when this future is dropped, unless the body takes it along.
         exchange: Option<Exchange>,
-        is_head: bool,
     }
 }
 
 impl<F> HttpMetricsFuture<F> {
-    pub(crate) const fn new(inner: F, exchange: Option<Exchange>, is_head: bool) -> Self {
-        Self {
-            inner,
-            exchange,
-            is_head,
-        }
+    pub(crate) const fn new(inner: F, exchange: Option<Exchange>) -> Self {
+        Self { inner, exchange }
     }
 }
 
@@ -54,7 +49,7 @@ where
         match answer {
             Ok(response) => {
                 let now = left.unwrap_or_else(Instant::now);
-                let response = MeteredBody::around(response, exchange, *this.is_head, now);
+                let response = MeteredBody::around(response, exchange, now);
                 Poll::Ready(Ok(response))
             }
             Err(error) => {

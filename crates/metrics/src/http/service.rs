@@ -53,17 +53,17 @@ where
     fn call(&mut self, req: Request<B>) -> Self::Future {
         let route = self.fleet.route_of.route(req.extensions());
         let series = self.fleet.routes.series(route, place(req.method()));
-        let mut exchange = series.map(|series| Exchange::new(Arc::clone(series)));
+        let is_head = *req.method() == Method::HEAD;
+        let mut exchange = series.map(|series| Exchange::new(Arc::clone(series), is_head));
         if let (Some(exchange), Some(bytes @ 1..)) = (&exchange, req.body().size_hint().exact()) {
             exchange.received(bytes);
         }
-        let is_head = *req.method() == Method::HEAD;
         mark(&mut exchange, true);
         let since = exchange.as_ref().map(Exchange::since);
         let lending = since.map(Lending::of);
         let inner = self.inner.call(req);
         drop(lending);
         mark(&mut exchange, false);
-        HttpMetricsFuture::new(inner, exchange, is_head)
+        HttpMetricsFuture::new(inner, exchange)
     }
 }

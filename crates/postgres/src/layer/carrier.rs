@@ -64,14 +64,15 @@ impl Carrier {
         self
     }
 
-    /// The newest token that the client sent, of those that are good.
+    /// The newest token that the client sent, of those that are good. The time is asked for
+    /// when there is one.
     pub(super) fn read(
         &self,
         headers: &HeaderMap,
         keys: &TokenKeys,
-        now: u64,
+        now: impl Fn() -> u64,
     ) -> Option<ReadToken> {
-        let open = |text| keys.open(text, now);
+        let open = |text| keys.open(text, now());
         match self.place {
             Place::Cookie { .. } => {
                 let lines = headers.get_all(COOKIE).into_iter();

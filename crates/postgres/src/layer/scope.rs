@@ -47,18 +47,19 @@ impl Scope {
     /// A scope that ends in `time_limit`, at most a day, and has seen no write.
     #[must_use]
     pub fn new(time_limit: Duration) -> Self {
-        Self::from_parts(Instant::now() + time_limit.min(LONGEST), None)
+        Self::begin(time_limit, None)
     }
 
     /// The same deadline, and the token that [`token_text`](Self::token_text) gave: its reads
     /// see what was written there. A text that is none, or has expired, is ignored.
     #[must_use]
     pub fn with_token_text(self, text: &str, keys: &TokenKeys) -> Self {
-        self.with_token(keys.open(text.as_bytes(), unix_seconds()))
+        let sent = keys.open(text.as_bytes(), unix_seconds());
+        Self::from_parts(self.deadline(), sent)
     }
 
-    pub(super) fn with_token(self, sent: Option<ReadToken>) -> Self {
-        Self::from_parts(self.deadline(), sent)
+    pub(super) fn begin(time_limit: Duration, sent: Option<ReadToken>) -> Self {
+        Self::from_parts(Instant::now() + time_limit.min(LONGEST), sent)
     }
 
     fn from_parts(deadline: Instant, sent: Option<ReadToken>) -> Self {

@@ -5,7 +5,6 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::Settings;
-use crate::clock::unix_seconds;
 use crate::{ResponseFuture, Scope};
 
 /// Gives each request a [`Scope`], and its client the token of what it wrote.
@@ -36,8 +35,8 @@ where
     }
 
     fn call(&mut self, mut req: Request<B>) -> Self::Future {
-        let sent = self.settings.read(req.headers(), unix_seconds());
-        let scope = Scope::new(self.settings.time_limit).with_token(sent);
+        let sent = self.settings.read(req.headers());
+        let scope = Scope::begin(self.settings.time_limit, sent);
         req.extensions_mut().insert(scope.clone());
         ResponseFuture::new(self.inner.call(req), scope, Arc::clone(&self.settings))
     }

@@ -28,8 +28,10 @@ pub(super) fn host(parts: &Parts) -> Result<Option<&str>, Rejected> {
         None => Ok(None),
         Some(address) if address.starts_with('[') => Ok(None),
         Some(authority) => {
-            let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
-            if !port.bytes().all(|b| b.is_ascii_digit()) {
+            // Byte by byte: a search is for longer texts.
+            let colon = authority.bytes().position(|b| b == b':');
+            let (host, port) = authority.split_at(colon.unwrap_or(authority.len()));
+            if !port.bytes().skip(1).all(|b| b.is_ascii_digit()) {
                 return Err(invalid());
             }
             domain(host).map(Some).ok_or_else(invalid)

@@ -26,7 +26,7 @@ fn read(carrier: &Carrier, lines: &[(HeaderName, &[u8])]) -> Option<ReadToken> {
     for (name, line) in lines {
         headers.append(name, HeaderValue::from_bytes(line).unwrap());
     }
-    carrier.read(&headers, &keys(), NOW)
+    carrier.read(&headers, &keys(), || NOW)
 }
 
 fn cookies(line: &str) -> Option<ReadToken> {
@@ -84,7 +84,7 @@ fn a_flood_of_cookies_is_opened_a_few_times() {
     let flood = format!("tb-read={forged}; ").repeat(10_000) + "tb-read=" + &text(5);
     let mut headers = HeaderMap::new();
     headers.insert(COOKIE, HeaderValue::try_from(flood).unwrap());
-    assert_eq!(Carrier::cookie().read(&headers, &keys, NOW), None);
+    assert_eq!(Carrier::cookie().read(&headers, &keys, || NOW), None);
     let mut forged = None;
     keys.read(&mut |_, reason, value| {
         if reason == "forged" {
