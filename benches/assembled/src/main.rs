@@ -1,0 +1,5 @@
+//! The assembled stack, with the allocator of the system.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    towerblock_assembled::run()
+}

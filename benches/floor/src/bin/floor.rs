@@ -1,0 +1,5 @@
+//! The floor, with the allocator of the system.
+
+fn main() -> std::io::Result<()> {
+    towerblock_floor::run()
+}

@@ -1,0 +1,5 @@
+//! Our stack as a program, with the allocator of the system.
+
+fn main() -> Result<(), towerblock_core::BoxError> {
+    towerblock_benches::ours()
+}

@@ -1,0 +1,8 @@
+//! Our stack as a program, with the allocator that the example server has.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> Result<(), towerblock_core::BoxError> {
+    towerblock_benches::ours()
+}
