@@ -13,7 +13,6 @@ const TENANTS: usize = 10_000;
 /// # Errors
 ///
 /// Those of the start.
-#[tokio::main]
 pub async fn ours() -> Result<(), BoxError> {
     match std::env::args().nth(1).as_deref() {
         Some("stack") => Ok(serve(stack()?).await?),

@@ -24,7 +24,6 @@ const RATE: u32 = 20_000;
 /// # Errors
 ///
 /// Those of the start.
-#[tokio::main]
 pub async fn run() -> Result<(), Box<dyn Error>> {
     let rate = match env::var("RATE") {
         Ok(rate) => rate.parse()?,

@@ -1,5 +1,6 @@
 //! The assembled stack, with the allocator of the system.
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    towerblock_assembled::run()
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    towerblock_assembled::run().await
 }

@@ -3,6 +3,7 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    towerblock_assembled::run()
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    towerblock_assembled::run().await
 }

@@ -31,6 +31,7 @@ use crate::tenant::{ByName, ByTenant, resolve};
 const PLUGINS: &str = "/api/v1/plugins";
 /// The same as of the example server.
 const IN_FLIGHT: usize = 256;
+const NO_RATE: &str = "a rate of nothing";
 
 /// What takes a setting or two, in either way to put it together.
 pub(crate) struct Stack {
@@ -73,7 +74,7 @@ impl Stack {
             .layer(timeout())
             .layer(breaker)
             .layer(bulkhead)
-            .layer(governor(self.rate, ByName)?)
+            .layer(governor(self.rate, ByName).ok_or(NO_RATE)?)
             .layer(from_fn(resolve))
             .layer(metrics)
             .layer(CatchPanicLayer::new())
@@ -97,7 +98,7 @@ impl Stack {
             .layer(compression())
             .layer(metrics)
             .layer(from_fn(resolve))
-            .layer(governor(self.rate, ByTenant)?)
+            .layer(governor(self.rate, ByTenant).ok_or(NO_RATE)?)
             .layer(HandleErrorLayer::new(unavailable))
             .layer(self.bulkhead)
             .layer(self.breaker)
@@ -114,11 +115,8 @@ fn timeout() -> TimeoutLayer {
     TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, TIMEOUT)
 }
 
-/// The rate of the plan, with a burst of a second.
-fn governor<K>(
-    rate: u32,
-    key: K,
-) -> Result<GovernorLayer<K, NoOpMiddleware<QuantaInstant>, Body>, Box<dyn Error>>
+/// The rate of the plan, with a burst of a second; none for a rate of nothing.
+fn governor<K>(rate: u32, key: K) -> Option<GovernorLayer<K, NoOpMiddleware<QuantaInstant>, Body>>
 where
     K: KeyExtractor,
 {
@@ -127,7 +125,7 @@ where
         .period(Duration::from_secs(1) / rate.max(1))
         .burst_size(rate)
         .finish();
-    Ok(GovernorLayer::new(config.ok_or("a rate of nothing")?))
+    config.map(GovernorLayer::new)
 }
 
 async fn unavailable<E>(_: E) -> StatusCode {

@@ -73,6 +73,7 @@ pub fn cors() -> CorsLayer {
 }
 
 /// With gzip, what is long enough.
+#[must_use]
 pub fn compression() -> CompressionLayer<SizeAbove> {
     CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE))
 }

@@ -10,7 +10,6 @@ use tokio::net::TcpListener;
 /// # Errors
 ///
 /// When there is neither, or no port is free.
-#[tokio::main]
 pub async fn run() -> io::Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("bare") => serve(crate::bare()).await,

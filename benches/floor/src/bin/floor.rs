@@ -1,5 +1,6 @@
 //! The floor, with the allocator of the system.
 
-fn main() -> std::io::Result<()> {
-    towerblock_floor::run()
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    towerblock_floor::run().await
 }

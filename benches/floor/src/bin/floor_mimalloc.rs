@@ -3,6 +3,7 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> std::io::Result<()> {
-    towerblock_floor::run()
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    towerblock_floor::run().await
 }

@@ -9,7 +9,7 @@ const WIDTH: i32 = 960;
 const HIGH: i32 = 26;
 const TOP: i32 = 40;
 /// Where the bars begin, and what the longest leaves of the width.
-const LEFT: i32 = 420;
+const LEFT: i32 = 300;
 const RIGHT: i32 = 90;
 const COLOUR: RGBColor = RGBColor(0x7f, 0xa8, 0xd8);
 

@@ -3,6 +3,7 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> Result<(), towerblock_core::BoxError> {
-    towerblock_benches::ours()
+#[tokio::main]
+async fn main() -> Result<(), towerblock_core::BoxError> {
+    towerblock_benches::ours().await
 }
