@@ -34,6 +34,7 @@ pub(crate) async fn contest(
     let middle = |seen: &Vec<Done>| Done {
         rate: median(seen.iter().map(|done| done.rate)),
         micros: median(seen.iter().map(|done| done.micros)),
+        asking: median(seen.iter().map(|done| done.asking)),
     };
     Ok(all.iter().map(middle).collect())
 }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::client::Connection;
 use crate::marketplace::{Instance, Outcome};
+use crate::processor;
 
 /// As many as keep two cores busy.
 const CONNECTIONS: u64 = 64;
@@ -26,6 +27,8 @@ pub(crate) struct Done {
     pub(crate) rate: f64,
     /// Microseconds of processor time that the server took for each, in the kernel as well.
     pub(crate) micros: f64,
+    /// That this program took, which asks from the same cores.
+    pub(crate) asking: f64,
 }
 
 /// Asks `server` for that long; an answer that is not 200 ends it.
@@ -44,20 +47,25 @@ pub(crate) async fn hammer(server: &Instance, time: Duration, request: &Request)
         let request = Arc::clone(request);
         running.spawn(ask(connection, rng, request, [start, end]));
     }
+    let times = || Outcome::Ok(([server.cpu()?, processor::own()?], Instant::now()));
     sleep_until(start).await;
-    let before = (server.cpu()?, Instant::now());
+    let (before, since) = times()?;
     sleep_until(end).await;
-    let after = (server.cpu()?, Instant::now());
+    let (after, until) = times()?;
     let mut answers = 0;
     while let Some(counted) = running.join_next().await {
         answers += counted??;
     }
     let rate = answers as f64 / time.as_secs_f64();
-    let busy = after.0.saturating_sub(before.0).as_secs_f64();
-    let busy = busy / (after.1 - before.1).as_secs_f64();
+    // Whoever wakes late looks at as much more of both.
+    let asked = rate * (until - since).as_secs_f64();
+    let each = |before: Duration, after: Duration| {
+        after.saturating_sub(before).as_secs_f64() / asked * 1e6
+    };
     Ok(Done {
         rate,
-        micros: busy / rate * 1e6,
+        micros: each(before[0], after[0]),
+        asking: each(before[1], after[1]),
     })
 }
 

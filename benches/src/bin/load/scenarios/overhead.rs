@@ -99,6 +99,7 @@ fn tell(contenders: &[Contender], seen: &[Done], writes: bool) -> Outcome<()> {
         "of tower-http layers",
         "processor time each",
         "of bare axum",
+        "asking",
         "memory",
     ];
     let mut report = Report::new("overhead", &columns, writes);
@@ -115,6 +116,7 @@ fn tell(contenders: &[Contender], seen: &[Done], writes: bool) -> Outcome<()> {
                 format!("{:.2}", done.rate / layered.rate),
                 format!("{:.1} us", done.micros),
                 format!("{:.2} ×", done.micros / bare.micros),
+                format!("{:.1} us", done.asking),
                 format!("{:.0} MB", contender.server.memory()?),
             ]);
             bars.push(Bar {
