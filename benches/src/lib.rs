@@ -9,9 +9,11 @@
 //! ```
 
 mod callgrind;
+mod ours;
 mod subjects;
 mod wire;
 
 pub use self::callgrind::Callgrind;
-pub use self::subjects::{SUBJECTS, Subject, ordinary};
+pub use self::ours::ours;
+pub use self::subjects::{SUBJECTS, Subject};
 pub use self::wire::Client;

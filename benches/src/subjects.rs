@@ -3,25 +3,13 @@
     reason = "a measurement that went wrong must not print a figure"
 )]
 
-use std::fmt::Write;
-use std::time::Duration;
-
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::routing::get;
-use bytes::Bytes;
 use tower::ServiceBuilder;
 use tower::layer::util::Identity;
 use tower_http::add_extension::AddExtensionLayer;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
-use tower_http::cors::CorsLayer;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_http::timeout::TimeoutLayer;
-use tower_http::trace::TraceLayer;
 
 use towerblock_core::TenantId;
+use towerblock_floor::{bare, ordinary};
 use towerblock_lifecycle::{Deadlines, InFlightLayer, Lifecycle};
 use towerblock_tenant::{Isolation, MemoryStore, Registry, Subdomain, Tenant, TenantLayer};
 
@@ -29,7 +17,6 @@ use crate::wire;
 
 /// With their rows in memory; a lookup costs the same among 10,000.
 const TENANTS: usize = 10;
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// All that is measured. What comes first is what the others are compared with.
 pub const SUBJECTS: &[Subject] = &[
@@ -85,17 +72,6 @@ impl Subject {
     }
 }
 
-/// The floor: one route, no layer.
-fn bare() -> Router {
-    let body = Bytes::from(plugins());
-    let json = (
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    let answer = move || async move { ([json], body) };
-    Router::new().route("/api/v1/plugins", get(answer))
-}
-
 /// A layer that does nothing, where a server has left something in the extensions, as all
 /// do: the peer's address, the matched path.
 fn identity() -> Router {
@@ -136,31 +112,6 @@ fn layered() -> Router {
     ordinary(bare())
 }
 
-/// What any service puts around its routes, before it has a single tenant.
-pub fn ordinary(routes: Router) -> Router {
-    let origin = HeaderValue::from_static("https://app.example.com");
-    routes.layer(
-        ServiceBuilder::new()
-            // Outermost, so that the span below can name the id.
-            .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
-            // Outside everything that answers: each outcome has its span.
-            .layer(TraceLayer::new_for_http())
-            // Under the trace, so that the answer it sees already has the id.
-            .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-            // Outside everything that refuses: a browser must be able to read refusals.
-            .layer(CorsLayer::new().allow_origin(origin))
-            // Outside all code that may panic.
-            .layer(CatchPanicLayer::new())
-            // Around the handler and the compression of what it answers.
-            .layer(TimeoutLayer::with_status_code(
-                StatusCode::GATEWAY_TIMEOUT,
-                Duration::from_secs(10),
-            ))
-            // Innermost: it sees the body as the handler made it.
-            .layer(CompressionLayer::new().compress_when(SizeAbove::new(1_024))),
-    )
-}
-
 /// The same route in the example server's stack.
 fn stacked() -> Router {
     marketplace::around(bare(), &config(), TENANTS).expect("the server's own settings are right")
@@ -177,23 +128,7 @@ const PLANS: &str = concat!(
     "/../examples/tests/server/roomy.toml"
 );
 
-fn config() -> marketplace::Config {
+pub(crate) fn config() -> marketplace::Config {
     marketplace::Config::read(["server", "--plans", PLANS].map(Into::into))
         .expect("the environment holds no wrong setting of the server")
-}
-
-/// A page of plugins, some 1.2 kB.
-fn plugins() -> String {
-    let mut json = String::from(r#"{"items":["#);
-    for id in 1..=10 {
-        let comma = if id == 1 { "" } else { "," };
-        let written = write!(
-            json,
-            r#"{comma}{{"id":{id},"name":"plugin-{id:04}","team":{team},"version":"1.{id}.0","summary":"What plugin {id} does, in one short sentence."}}"#,
-            team = id % 3,
-        );
-        debug_assert!(written.is_ok(), "a string takes all that is written");
-    }
-    json.push_str(r#"],"next":null}"#);
-    json
 }

@@ -82,7 +82,11 @@ fn beneath<'a>(workspace: &'a Workspace, root: &'a PackageId) -> HashSet<&'a Pac
 }
 
 /// Who may name fred: the crate that supervises it, and the benches, which measure it as a peer.
-const NAMES_FRED: [&str; 2] = ["towerblock-redis", "towerblock-benches"];
+const NAMES_FRED: [&str; 3] = [
+    "towerblock-redis",
+    "towerblock-benches",
+    "towerblock-assembled",
+];
 
 /// The members that name fred and may not.
 pub(crate) fn fred(workspace: &Workspace) -> Vec<String> {

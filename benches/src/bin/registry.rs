@@ -14,8 +14,9 @@ use axum::Router;
 use axum::routing::get;
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
-use towerblock_benches::{Client, ordinary};
+use towerblock_benches::Client;
 use towerblock_core::{BoxError, TenantId};
+use towerblock_floor::ordinary;
 use towerblock_tenant::{Isolation, Registry, Subdomain, Tenant, TenantLayer};
 
 const SIZES: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];

@@ -6,11 +6,15 @@
     reason = "a command line speaks through them"
 )]
 
+mod bars;
 mod client;
+mod contest;
 mod generator;
+mod hammer;
 mod marketplace;
 mod mix;
 mod plot;
+mod processor;
 mod recording;
 mod report;
 mod scenarios;
@@ -28,9 +32,9 @@ use crate::marketplace::Outcome;
 struct Args {
     scenario: Scenario,
 
-    /// Seconds that each measurement lasts.
-    #[arg(long, default_value = "10", value_parser = clap::value_parser!(u64).range(1..=3_600))]
-    seconds: u64,
+    /// Seconds that each measurement lasts. Default: 3 where servers take turns, else 10.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    seconds: Option<u64>,
 
     /// Put tables and plots into docs/.
     #[arg(long)]
@@ -41,6 +45,10 @@ struct Args {
 enum Scenario {
     /// The figures of the scaling plans, on one machine.
     Documented,
+    /// What a request costs, beside bare axum and beside what one would assemble today.
+    Overhead,
+    /// A thousand tenants, and up to a million: what a request costs, and memory.
+    Growth,
     /// One tenant at a hundred times its share.
     NoisyNeighbour,
     /// Redis killed, hung, cut off.
@@ -72,13 +80,19 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Outcome<()> {
+    let takes_turns = matches!(args.scenario, Scenario::Overhead | Scenario::Growth);
+    let seconds = if takes_turns { 3 } else { 10 };
     let plan = Plan {
-        time: Duration::from_secs(args.seconds),
+        time: Duration::from_secs(args.seconds.unwrap_or(seconds)),
         writes: args.write,
     };
-    marketplace::build()?;
+    if !takes_turns {
+        marketplace::build(&["-p", "towerblock-examples", "--example", "server"])?;
+    }
     match args.scenario {
         Scenario::Documented => scenarios::documented::run(plan).await,
+        Scenario::Overhead => scenarios::overhead::run(plan).await,
+        Scenario::Growth => scenarios::growth::run(plan).await,
         Scenario::NoisyNeighbour => scenarios::noisy_neighbour::run(plan).await,
         Scenario::RedisOutage => scenarios::redis_outage::run(plan).await,
         Scenario::DatabaseOutage => scenarios::database_outage::run(plan).await,

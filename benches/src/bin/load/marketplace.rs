@@ -3,11 +3,12 @@
 use std::error::Error;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use towerblock_testkit::{Postgres, Redis};
+
+use crate::processor;
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -55,36 +56,20 @@ impl Site {
 #[derive(Debug)]
 pub(crate) struct Instance {
     process: Child,
+    /// Line by line, before it listened.
+    pub(crate) said: Vec<String>,
     pub(crate) address: SocketAddr,
 }
 
 impl Instance {
-    /// Returns when it is ready.
+    /// The example server; returns when it is ready.
     pub(crate) async fn start(environment: &[(&str, &str)]) -> Outcome<Self> {
-        let mut command = Command::new(program()?);
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        command.env_clear().env("PATH", path).env("PORT", "0");
-        command.env("RUST_LOG", "error").env("SECRET_KEYS", SECRET);
-        for (name, value) in environment {
-            // Nothing stands for what is not set.
-            match *value {
-                "" => command.env_remove(name),
-                value => command.env(name, value),
-            };
-        }
-        let mut process = command.stdout(Stdio::piped()).spawn()?;
-        let mut said = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
-        let address = loop {
-            let line = said.next().ok_or("the server ended at its start")??;
-            if let Some(address) = line.strip_prefix("listening on http://") {
-                break address.parse()?;
-            }
-        };
-        // It says little more, and a pipe holds it all.
-        std::thread::spawn(move || said.count());
-        let instance = Self { process, address };
+        let environment = [("RUST_LOG", "error"), ("SECRET_KEYS", SECRET)]
+            .into_iter()
+            .chain(environment.iter().copied());
+        let instance = Self::of("examples/server", &[], environment)?;
         for _ in 0..600 {
-            if get(address, "/readyz")
+            if get(instance.address, "/readyz")
                 .await
                 .is_ok_and(|(status, _)| status == 200)
             {
@@ -92,7 +77,50 @@ impl Instance {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Err(format!("{address} is not ready within 30 s").into())
+        Err(format!("{} is not ready within 30 s", instance.address).into())
+    }
+
+    /// Any program that was built beside this one and says where it listens.
+    pub(crate) fn of<'a>(
+        program: &str,
+        arguments: &[&str],
+        environment: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Outcome<Self> {
+        let own = std::env::current_exe()?;
+        let folder = own.parent().ok_or("no folder")?;
+        let mut command = Command::new(folder.join(program));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        command.env_clear().env("PATH", path).env("PORT", "0");
+        command.args(arguments);
+        for (name, value) in environment {
+            // Nothing stands for what is not set.
+            match value {
+                "" => command.env_remove(name),
+                value => command.env(name, value),
+            };
+        }
+        let mut process = command.stdout(Stdio::piped()).spawn()?;
+        let mut lines = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
+        let mut said = Vec::new();
+        let address = loop {
+            let line = lines.next().ok_or("a server ended at its start")??;
+            if let Some(address) = line.strip_prefix("listening on http://") {
+                break address.parse()?;
+            }
+            said.push(line);
+        };
+        // It says little more, and a pipe holds it all.
+        std::thread::spawn(move || lines.count());
+        Ok(Self {
+            process,
+            said,
+            address,
+        })
+    }
+
+    /// The processor time that it took so far.
+    pub(crate) fn cpu(&self) -> Outcome<Duration> {
+        processor::time(self.process.id())
     }
 
     /// Resident, in MB.
@@ -135,26 +163,22 @@ impl Drop for Instance {
     }
 }
 
-/// Builds the server, optimised as this program is, and says where it is.
-pub(crate) fn build() -> Outcome<()> {
+/// Builds what `cargo build` is told so, optimised as this program is. Each call is a build of
+/// its own: what one package asks of others is no part of another.
+pub(crate) fn build(what: &[&str]) -> Outcome<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--example", "server"])
+        .args(["build", "--quiet", "--release"])
+        .args(what)
         .args([
             "--manifest-path",
-            concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/Cargo.toml"),
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"),
         ])
         .status()?;
     if built.success() {
         return Ok(());
     }
-    Err("the example server does not build".into())
-}
-
-fn program() -> Outcome<PathBuf> {
-    let own = std::env::current_exe()?;
-    let folder = own.parent().ok_or("no folder")?;
-    Ok(folder.join("examples/server"))
+    Err(format!("{} does not build", what.join(" ")).into())
 }
 
 /// A request of an operator on this machine.

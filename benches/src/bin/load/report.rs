@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::bars::{self, Bar};
 use crate::marketplace::Outcome;
 use crate::plot::{Mark, draw};
 use crate::recording::{Recording, Tally};
@@ -48,12 +49,25 @@ impl Report {
         if !self.writes {
             return Ok(());
         }
+        let path = self.image(what, title)?;
+        draw(&path, title, recording, marks)
+    }
+
+    /// Draws a number of each as `docs/load/NAME-WHAT.svg`.
+    pub(crate) fn bars(&mut self, what: &str, title: &str, bars: &[Bar]) -> Outcome<()> {
+        if !self.writes {
+            return Ok(());
+        }
+        let path = self.image(what, title)?;
+        bars::draw(&path, title, bars)
+    }
+
+    /// Makes room for an image, which the page shows.
+    fn image(&mut self, what: &str, title: &str) -> Outcome<PathBuf> {
         let file = format!("load/{}-{what}.svg", self.name);
-        let path = docs().join(&file);
         fs::create_dir_all(docs().join("load"))?;
-        draw(&path, title, recording, marks)?;
         self.plots.push(format!("![{title}]({file})"));
-        Ok(())
+        Ok(docs().join(file))
     }
 
     /// Puts the table and the plots between the markers of `docs/performance.md`.
