@@ -29,12 +29,20 @@ pub async fn run() -> Result<(), Box<dyn Error>> {
         Ok(rate) => rate.parse()?,
         Err(_) => RATE,
     };
-    let sources = Sources::open(&env::var("DATABASE_URL")?, &env::var("REDIS_URL")?).await?;
-    let stack = Stack::new(rate)?;
-    let app = match env::args().nth(1).as_deref() {
-        Some("by-itself") => stack.by_itself(Arc::new(sources))?,
-        Some("with-care") => stack.with_care(Arc::new(sources))?,
+    let (database, redis) = (env::var("DATABASE_URL")?, env::var("REDIS_URL")?);
+    let way = env::args().nth(1);
+    let with_care = match way.as_deref() {
+        Some("by-itself") => false,
+        Some("with-care") => true,
         _ => return Err("usage: assembled by-itself|with-care".into()),
+    };
+    // By default a connection is tested whenever it is taken, which is a round trip.
+    let sources = Arc::new(Sources::open(&database, &redis, !with_care).await?);
+    let stack = Stack::new(rate)?;
+    let app = if with_care {
+        stack.with_care(sources)?
+    } else {
+        stack.by_itself(sources)?
     };
     Ok(towerblock_floor::serve(app).await?)
 }

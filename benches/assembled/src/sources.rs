@@ -32,10 +32,18 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Connects, and fills a table that is empty.
-    pub(crate) async fn open(database: &str, redis: &str) -> Result<Self, Box<dyn Error>> {
+    /// Connects, and fills a table that is empty. A connection is `tested` when it is taken, or not.
+    pub(crate) async fn open(
+        database: &str,
+        redis: &str,
+        tested: bool,
+    ) -> Result<Self, Box<dyn Error>> {
         let manager = PostgresConnectionManager::new_from_stringlike(database, NoTls)?;
-        let database = Pool::builder().max_size(CONNECTIONS).build(manager).await?;
+        let database = Pool::builder()
+            .max_size(CONNECTIONS)
+            .test_on_check_out(tested)
+            .build(manager)
+            .await?;
         database
             .get()
             .await?
