@@ -67,8 +67,9 @@ impl State {
         let secrets = Secrets::new(&config.secret_keys)?;
         Ok(Self {
             store,
-            // So long may a tenant go on that was suspended by somebody else.
-            registry: Arc::new(registry.ttl(Duration::from_secs(10))),
+            // So long may a tenant go on that was suspended by somebody else. Each of 10,000 that
+            // is asked for all the time is looked up twice in it.
+            registry: Arc::new(registry.ttl(Duration::from_secs(30))),
             circuits,
             shed: stack::shed(),
             limits,

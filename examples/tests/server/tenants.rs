@@ -12,7 +12,7 @@ use crate::program::Server;
 
 const LIST: &str = "/api/v1/plugins";
 /// So long may a tenant go on that was suspended by somebody else.
-const BOUND: Duration = Duration::from_secs(10);
+const BOUND: Duration = Duration::from_secs(30);
 
 async fn change(url: &str, sql: &str) {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();

@@ -106,7 +106,7 @@ impl Row {
     }
 }
 
-/// Reads until nearly all of them are hits, or for a minute and a half.
+/// Reads until nearly all of them are hits, or for two minutes.
 async fn warm(server: &Instance) -> Outcome<()> {
     let load = Load {
         addresses: vec![server.address],
@@ -115,10 +115,10 @@ async fn warm(server: &Instance) -> Outcome<()> {
         tenants: Tenants::Zipf,
         mix: READS,
     };
-    for _ in 0..18 {
+    for _ in 0..24 {
         let before = hits(server).await?;
         load.run(Duration::from_secs(5)).await;
-        if ratio(before, hits(server).await?) > 0.95 {
+        if ratio(before, hits(server).await?) > 0.98 {
             break;
         }
     }
