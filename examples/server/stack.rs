@@ -39,9 +39,10 @@ use crate::{routes, trace};
 
 /// Bytes of a request's body.
 pub(crate) const BODY_LIMIT: usize = 64 * 1_024;
-/// Requests in flight. Without a cache some 2,000 are answered in a second, so that nobody waits
-/// much more than an eighth of a second for those before: what is beyond would come too late.
-const IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+/// Requests in flight. Without a cache some 4,000 are answered in a second, so that nobody waits
+/// much more than a quarter of a second for those before. With fewer, those that wait for the
+/// database would leave no room for those that are answered from memory.
+const IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 /// From so many percent of them on, whoever has most is refused.
 pub(crate) const SOFT_PERCENT: u8 = 80;
 /// All queries of a request.

@@ -69,7 +69,7 @@ impl State {
             store,
             // So long may a tenant go on that was suspended by somebody else. Each of 10,000 that
             // is asked for all the time is looked up twice in it.
-            registry: Arc::new(registry.ttl(Duration::from_secs(30))),
+            registry: Arc::new(registry.ttl(Duration::from_millis(config.tenant_ttl_ms))),
             circuits,
             shed: stack::shed(),
             limits,

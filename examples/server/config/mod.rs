@@ -72,6 +72,10 @@ pub struct Config {
     #[arg(long, env, hide = true, default_value = "10000", value_parser = millis)]
     pub cache_deaf_ms: u64,
 
+    /// Milliseconds for which a tenant is taken for what it was, suspended or not; for tests.
+    #[arg(long, env, hide = true, default_value = "30000", value_parser = millis)]
+    pub tenant_ttl_ms: u64,
+
     /// Path of a TOML file of plans: how fast tenants may ask, and how much they may have. It has
     /// the plan `free`, for whoever has none of them. Default: examples/server/plans.toml, as it
     /// was when this was built, which says what may stand in it.

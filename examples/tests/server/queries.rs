@@ -57,7 +57,7 @@ async fn slow_queries_are_told_with_their_label_and_tenant() {
         r#"postgres_query_execute_seconds_count{label="plugins.list"} 1"#,
         r#"postgres_slow_queries_total{label="plugins.list"} 1"#,
         r#"breaker_state{circuit="database.read"} 0"#,
-        "shed_limit 256",
+        "shed_limit 1024",
     ] {
         assert!(metrics.lines().any(|it| it == line), "{line} in {metrics}");
     }

@@ -74,7 +74,7 @@ async fn a_flood_of_one_tenant_is_refused_to_it_and_to_nobody_else() {
         );
         refused += 1;
     }
-    assert_eq!(refused, 1_000 - 256 * 80 / 100);
+    assert_eq!(refused, 1_000 - 1_024 * 80 / 100);
     for tenant in ["globex", "initech"] {
         assert_eq!(ask(tenant, "/works").await.status(), 200, "{tenant}");
     }
