@@ -62,7 +62,7 @@ fn read_until_refused(server: &Arc<Server>) -> usize {
     let clients = TENANTS.map(|tenant| {
         let (server, is_over) = (Arc::clone(server), Arc::clone(&is_over));
         std::thread::spawn(move || {
-            let mut calls = 0;
+            let (mut calls, mut tries) = (0, 0);
             while !is_over.load(Ordering::Relaxed) {
                 let answer = list(&server, tenant);
                 assert!(
@@ -70,13 +70,14 @@ fn read_until_refused(server: &Arc<Server>) -> usize {
                     "{}",
                     answer.body
                 );
-                // Some are refused because they waited too long for a new connection.
-                if is_refused(&answer) && state(&server, "database.read") != "closed" {
-                    is_over.store(true, Ordering::Relaxed);
-                } else {
+                if !is_refused(&answer) {
                     calls += 1;
+                } else if state(&server, "database.read") != "closed" {
+                    is_over.store(true, Ordering::Relaxed);
                 }
-                assert!(calls < 1_000, "it never opens");
+                // The others waited too long for a new connection: the circuit does not hear of them.
+                tries += 1;
+                assert!(tries < 1_000, "it never opens");
             }
             calls
         })
