@@ -20,12 +20,6 @@ struct Row {
 
 const ROWS: &[Row] = &[
     Row {
-        what: "hits, closed loop",
-        mix: READS,
-        users: CLOSED,
-        pace: Pace::Closed,
-    },
-    Row {
         what: "hits, 20,000/s",
         mix: READS,
         users: USERS,
@@ -36,6 +30,12 @@ const ROWS: &[Row] = &[
         mix: READS,
         users: USERS,
         pace: Pace::Open(40_000.0),
+    },
+    Row {
+        what: "hits, closed loop",
+        mix: READS,
+        users: CLOSED,
+        pace: Pace::Closed,
     },
     Row {
         what: "mix, 20,000/s",
