@@ -30,7 +30,7 @@ use crate::tenant::{ByName, ByTenant, resolve};
 
 const PLUGINS: &str = "/api/v1/plugins";
 /// The same as of the example server.
-const IN_FLIGHT: usize = 256;
+const IN_FLIGHT: usize = 1_024;
 const NO_RATE: &str = "a rate of nothing";
 
 /// What takes a setting or two, in either way to put it together.

@@ -3,10 +3,11 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
+use bytes::Bytes;
+
 use crate::session::Wire;
 use crate::within::within;
 use crate::{Call, Epoch, Error, Reply, Settings};
-use bytes::Bytes;
 
 /// What was found.
 pub(crate) struct Found {

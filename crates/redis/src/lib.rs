@@ -22,9 +22,9 @@
 //! ```
 //!
 //! **No call waits** longer than [`Settings::timeout`], 100 ms, and a few turns of a runtime that
-//! may be too busy to look: our own load is not taken for a server that hangs. And none waits at all once the
-//! server is known to be away: it is [refused](Error::Refused). A server that hangs is known
-//! within twice that time, busy or idle, and one that is back within a second.
+//! may be too busy to look: our own load is not taken for a server that hangs. And none waits at
+//! all once the server is known to be away: it is [refused](Error::Refused). A server that hangs
+//! is known within twice that time, busy or idle, and one that is back within a second.
 //!
 //! **A call that times out or is dropped may still be executed**, also later, when a server that
 //! hung goes on: a write that must not be done late has to carry its own condition, in a

@@ -111,7 +111,7 @@ impl Load {
 
 /// Another for each user of each load, and the same each time the program runs: what was asked for
 /// while a server became warm says nothing of what is asked for then.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }

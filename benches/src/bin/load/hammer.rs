@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::client::Connection;
+use crate::generator::seed;
 use crate::marketplace::{Instance, Outcome};
 use crate::processor;
 
@@ -35,10 +36,10 @@ pub(crate) struct Done {
 #[expect(clippy::cast_precision_loss, reason = "some millions")]
 pub(crate) async fn hammer(server: &Instance, time: Duration, request: &Request) -> Outcome<Done> {
     let mut users = Vec::new();
-    for seed in 0..CONNECTIONS {
+    for _ in 0..CONNECTIONS {
         let mut connection = Connection::to(server.address);
         connection.open().await?;
-        users.push((connection, SmallRng::seed_from_u64(seed)));
+        users.push((connection, SmallRng::seed_from_u64(seed())));
     }
     let start = Instant::now() + BEFORE;
     let end = start + time;
