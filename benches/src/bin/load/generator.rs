@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::client::Connection;
-use crate::mix::{Dice, Kind, Mix, Pages, Tenants};
+use crate::mix::{Dice, Mix, Tenants};
+use crate::question::{Kind, Pages};
 use crate::recording::{Ending, Recording};
 
 /// After that nobody waits any longer.
@@ -41,19 +42,23 @@ pub(crate) struct Load {
 impl Load {
     /// Has them all ask for that long.
     pub(crate) async fn run(&self, time: Duration) -> Recording {
+        self.run_with(&Arc::new(Pages::new()), time).await
+    }
+
+    /// When it is known already where some first pages lead.
+    pub(crate) async fn run_with(&self, pages: &Arc<Pages>, time: Duration) -> Recording {
         let users = self.users().await;
         let start = Instant::now();
         let end = start + time;
-        let pages = Arc::new(Pages::new());
         let shards: Arc<[_]> = (0..SHARDS)
-            .map(|_| Mutex::new(Recording::default()))
+            .map(|_| Mutex::new(Recording::lasting(time)))
             .collect();
         let mut running = JoinSet::new();
         for (n, connection) in users.into_iter().enumerate() {
             let user = User {
                 connection,
                 dice: Dice::new(seed(), self.tenants, self.mix),
-                pages: Arc::clone(&pages),
+                pages: Arc::clone(pages),
                 start,
             };
             let shards = Arc::clone(&shards);
@@ -71,11 +76,10 @@ impl Load {
         }
         // A user ends within its patience after the end.
         while running.join_next().await.is_some() {}
-        let mut whole = Recording::default();
+        let mut whole = Recording::lasting(time);
         for shard in &*shards {
             whole.merge(&shard.lock().unwrap_or_else(PoisonError::into_inner));
         }
-        whole.time = time;
         whole
     }
 
@@ -144,11 +148,12 @@ impl User {
     }
 
     async fn once(&mut self, request: &mut Vec<u8>) -> Ending {
-        let (tenant, kind) = self.dice.next(&self.pages, request);
+        let question = self.dice.next();
+        let kind = question.write(&self.pages, request);
         match timeout(PATIENCE, self.connection.ask(request)).await {
             Ok(Ok(answer)) => {
                 if kind == Kind::FirstPage {
-                    self.pages.note(tenant, answer.next);
+                    self.pages.note(question.tenant, answer.next);
                 }
                 Ending::of(answer.status, answer.is_degraded)
             }

@@ -15,9 +15,11 @@ mod marketplace;
 mod mix;
 mod plot;
 mod processor;
+mod question;
 mod recording;
 mod report;
 mod scenarios;
+mod warm;
 
 use std::process::ExitCode;
 use std::time::Duration;

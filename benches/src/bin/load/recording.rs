@@ -98,11 +98,22 @@ impl Tally {
 pub(crate) struct Recording {
     pub(crate) slots: Vec<Tally>,
     pub(crate) time: Duration,
+    /// Answers that came within that time.
+    in_time: u64,
 }
 
 impl Recording {
+    pub(crate) fn lasting(time: Duration) -> Self {
+        Self {
+            time,
+            ..Self::default()
+        }
+    }
+
     /// `due` and `took` count from the start of the run.
     pub(crate) fn add(&mut self, due: Duration, took: Duration, ending: Ending) {
+        let is_answer = matches!(ending, Ending::Done | Ending::Degraded);
+        self.in_time += u64::from(is_answer && due + took <= self.time);
         let slot = (due.as_micros() / SLOT.as_micros()) as usize;
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, Tally::new);
@@ -118,6 +129,7 @@ impl Recording {
         for (own, others) in self.slots.iter_mut().zip(&other.slots) {
             own.merge(others);
         }
+        self.in_time += other.in_time;
     }
 
     /// From then until then, from the start.
@@ -135,10 +147,10 @@ impl Recording {
         self.between(Duration::ZERO, Duration::MAX)
     }
 
-    /// Answers per second.
+    /// Answers per second; what came late is none of them.
     #[expect(clippy::cast_precision_loss, reason = "some millions")]
     pub(crate) fn rate(&self) -> f64 {
-        self.whole().answered() as f64 / self.time.as_secs_f64()
+        self.in_time as f64 / self.time.as_secs_f64()
     }
 }
 
@@ -150,8 +162,8 @@ mod tests {
 
     #[test]
     fn what_ended_badly_is_counted_and_not_timed() {
-        let mut recording = Recording::default();
         let ms = Duration::from_millis;
+        let mut recording = Recording::lasting(ms(1_000));
         recording.add(ms(10), ms(3), Ending::of(200, false));
         recording.add(ms(10), ms(900), Ending::of(503, false));
         recording.add(SLOT, ms(5), Ending::of(304, true));
@@ -162,5 +174,17 @@ mod tests {
         assert_eq!(whole.degraded, 1);
         assert!((2.9..3.1).contains(&whole.percentile(50.0)));
         assert_eq!(recording.between(SLOT, SLOT * 2).answered(), 1);
+    }
+
+    #[test]
+    fn what_is_answered_after_the_end_is_no_part_of_the_rate() {
+        let mut recording = Recording::lasting(Duration::from_secs(2));
+        recording.add(Duration::ZERO, SLOT, Ending::Done);
+        recording.add(SLOT, Duration::from_secs(2), Ending::Done);
+        recording.add(SLOT, SLOT, Ending::Failed);
+        let mut whole = Recording::lasting(Duration::from_secs(2));
+        whole.merge(&recording);
+        assert!((whole.rate() - 0.5).abs() < 1e-9);
+        assert_eq!(whole.whole().answered(), 2);
     }
 }

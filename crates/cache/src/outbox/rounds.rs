@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -19,6 +19,8 @@ const CLAIMED: i64 = 500;
 
 /// So many of them at once.
 const AT_ONCE: usize = 32;
+/// So many of those that are forgotten once more at once.
+const REPEATED: usize = 128;
 
 /// What the relay of one instance has seen.
 #[derive(Debug)]
@@ -134,17 +136,25 @@ impl Rounds {
         self.later.push_back((due, forget));
     }
 
-    /// Forgets once more what may have been loaded from a replica that was behind.
+    /// Forgets once more what may have been loaded from a replica that was behind; what was
+    /// noted again and again, once.
+    ///
+    /// Cancel safety: what has been begun goes on.
     async fn forget_again(&mut self, hub: &Arc<Shared>, until: Instant) {
         while Instant::now() < until {
-            if !matches!(self.later.front(), Some((due, _)) if *due <= Instant::now()) {
+            let now = Instant::now();
+            let due = self.later.iter().take_while(|(due, _)| *due <= now);
+            let many = due.take(REPEATED).count();
+            if many == 0 {
                 return;
             }
-            let Some((_, forget)) = self.later.pop_front() else {
-                return;
-            };
+            let notes: HashSet<Forget> = self.later.drain(..many).map(|(_, note)| note).collect();
             // Others do so themselves; in Redis the first is as good as all.
-            let _reached = hub.forget(forget).await;
+            let begun = notes.into_iter().map(|note| hub.begin_to_forget(note));
+            let begun: Vec<_> = begun.flatten().collect();
+            for telling in begun {
+                let _reached = telling.reached().await;
+            }
         }
     }
 

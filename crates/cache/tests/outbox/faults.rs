@@ -180,6 +180,25 @@ async fn what_is_loaded_from_a_replica_that_lags_is_forgotten_again() {
 }
 
 #[tokio::test]
+async fn what_is_noted_again_and_again_is_forgotten_again_once() {
+    let (postgres, client) = database().await;
+    let redis = Redis::builder().start().await.unwrap();
+    let url = postgres.primary().url();
+    let lagging = outbox().replica_lag(10 * EVERY);
+    let a = Instance::sharing(&url, &redis.url(), lagging).ready().await;
+    let before = a.calls();
+    client.batch_execute(&others(400)).await.unwrap();
+    a.note(&client, "acme", "1").await;
+    // Each is seen once more when it is told.
+    until(async || a.count("cache_outbox_seen") == 802).await;
+    // When the last is forgotten again, so are all others.
+    a.put("acme", "1").await;
+    until(async || a.peek("acme", "1").is_none()).await;
+    let calls = a.calls() - before;
+    assert!((401..600).contains(&calls), "{calls} calls of Redis");
+}
+
+#[tokio::test]
 async fn a_redis_that_is_slow_is_told_all_the_same() {
     let (postgres, client) = database().await;
     let redis = Redis::builder().start().await.unwrap();

@@ -147,6 +147,18 @@ impl Instance {
         found
     }
 
+    /// How often it has called Redis.
+    pub(crate) fn calls(&self) -> u64 {
+        let mut found = 0;
+        let redis = self.redis.as_ref().unwrap();
+        redis.read(&mut |metric, _, value| {
+            if let ("redis_calls", Value::Count(count)) = (metric.name, value) {
+                found = count;
+            }
+        });
+        found
+    }
+
     /// It has looked at least once.
     pub(crate) fn is_at_work(&self) -> bool {
         self.silent() + 0.001 < self.born.elapsed().as_secs_f64()

@@ -41,7 +41,7 @@ impl Fleet {
     }
 
     /// How much an instance is charged for in advance: its part of what a rate brings in that
-    /// time, at most, to be spent within 30 s. So much more than it should the fleet admits at most,
+    /// time, at most, to be spent within 60 s. So much more than it should the fleet admits at most,
     /// and about that often an instance asks Redis for a key that is asked for all it has. Up to
     /// 10 s; zero asks Redis for every request. Default: 200 ms.
     #[must_use]

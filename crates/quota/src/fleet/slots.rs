@@ -16,9 +16,9 @@ pub(crate) struct Slots {
 const WAYS: usize = 8;
 /// So long a lease may be spent, in nanoseconds: how much may be in one bounds what the fleet
 /// admits too much, not how long. Whoever asks less often than that asks Redis each time.
-const KEPT: u64 = 30_000_000_000;
+const KEPT: u64 = 60_000_000_000;
 /// A lease is for what is asked for in that time, in nanoseconds.
-const AHEAD: u64 = 20_000_000_000;
+const AHEAD: u64 = 40_000_000_000;
 /// And for no more than so many times the one before: two that come at once say little.
 const GROWTH: u64 = 16;
 

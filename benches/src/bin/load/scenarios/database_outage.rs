@@ -1,7 +1,8 @@
 use crate::Plan;
 use crate::generator::{Load, Pace};
 use crate::marketplace::{Instance, Outcome, Site};
-use crate::mix::{Kind, Mix, Tenants, UNCACHED};
+use crate::mix::{Mix, Tenants, UNCACHED};
+use crate::question::Kind;
 use crate::report::{LATENCY, Report, latency};
 use crate::scenarios::outage::{Seen, under};
 

@@ -1,15 +1,21 @@
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Plan;
 use crate::generator::{Load, Pace};
 use crate::marketplace::{Instance, Outcome, Site};
 use crate::mix::{MIXED, Mix, READS, Tenants, UNCACHED};
+use crate::question::Pages;
 use crate::report::{LATENCY, Report, latency};
+use crate::warm::warm;
 
 const USERS: usize = 10_000;
 /// As many as keep two cores busy.
 const CLOSED: usize = 64;
+const BEFORE: Duration = Duration::from_secs(2);
+/// Until what a tenant's limits lease is sized by what is asked.
+const USUAL: Duration = Duration::from_secs(20);
 
 struct Row {
     what: &'static str,
@@ -64,13 +70,17 @@ pub(crate) async fn run(plan: Plan) -> Outcome<()> {
     columns.extend(LATENCY);
     columns.extend(["cache hits", "memory"]);
     let mut report = Report::new("documented", &columns, plan.writes);
-    warm(&server).await?;
+    let pages = Arc::new(Pages::new());
     for row in ROWS {
+        if row.mix != UNCACHED {
+            warm(server.address, &pages).await?;
+            row.as_usual(server.address).run_with(&pages, USUAL).await;
+        }
         let load = row.load(server.address);
         // What a change of load costs is no part of it.
-        load.run(Duration::from_secs(2)).await;
+        load.run_with(&pages, BEFORE).await;
         let before = hits(&server).await?;
-        let seen = load.run(plan.time).await;
+        let seen = load.run_with(&pages, plan.time).await;
         let after = hits(&server).await?;
         let mut cells = vec![
             row.what.to_owned(),
@@ -104,25 +114,15 @@ impl Row {
             mix: self.mix,
         }
     }
-}
 
-/// Reads until nearly all of them are hits, or for two minutes.
-async fn warm(server: &Instance) -> Outcome<()> {
-    let load = Load {
-        addresses: vec![server.address],
-        connections: CLOSED,
-        pace: Pace::Closed,
-        tenants: Tenants::Zipf,
-        mix: READS,
-    };
-    for _ in 0..24 {
-        let before = hits(server).await?;
-        load.run(Duration::from_secs(5)).await;
-        if ratio(before, hits(server).await?) > 0.98 {
-            break;
+    /// The same requests, and no more of them than are answered.
+    fn as_usual(&self, address: SocketAddr) -> Load {
+        Load {
+            connections: CLOSED,
+            pace: Pace::Closed,
+            ..self.load(address)
         }
     }
-    Ok(())
 }
 
 fn ratio(before: [f64; 2], after: [f64; 2]) -> f64 {
