@@ -8,7 +8,6 @@ use std::time::Duration;
 use towerblock_breaker::{
     self as breaker, Backoff, Circuit, Fault as _, Policy, Probes, Registry, Verdict, Window,
 };
-use towerblock_cache::OutboxError;
 use towerblock_core::{Metric, Reason, Rejected, Stats, TenantId, Value};
 use towerblock_postgres::Error;
 
@@ -146,10 +145,7 @@ fn of_write<T>(result: &Result<T, StoreError>) -> Verdict {
     match result {
         Ok(_) => Verdict::Success,
         Err(StoreError::Database(error)) => judge(error),
-        Err(StoreError::Outbox(OutboxError::Postgres(error))) => {
-            error.code().map_or(Verdict::Failure, |_| error.verdict())
-        }
-        Err(StoreError::Uncounted { .. }) => Verdict::Failure,
+        Err(StoreError::Undone { .. }) => Verdict::Failure,
         Err(_) => Verdict::Ignore,
     }
 }

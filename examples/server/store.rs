@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::error::SqlState;
 use towerblock_breaker::{Fault as _, Verdict};
 use towerblock_cache::OutboxError;
-use towerblock_core::{Reason, Rejected, Stats};
+use towerblock_core::{BoxError, Reason, Rejected, Stats};
 use towerblock_page::{Column, Keyset, Page, PageError, Seek, Type, Unique};
 use towerblock_postgres::{Scope, Statistics};
 use towerblock_quota::{Claim, QuotaError, Usage};
@@ -178,11 +178,11 @@ pub(crate) enum StoreError {
     #[error("the write was ended")]
     Ended,
     #[error(transparent)]
-    Outbox(#[from] OutboxError),
+    Outbox(OutboxError),
     /// The database did not answer in time, or could not; nothing was done.
-    #[error("not counted: {error}")]
-    Uncounted {
-        error: QuotaError,
+    #[error("not done: {error}")]
+    Undone {
+        error: BoxError,
         #[source]
         rejected: Rejected,
     },
@@ -196,6 +196,21 @@ impl StoreError {
     /// Nobody has done it yet, which is no error of ours.
     const fn not_set_up() -> Self {
         Self::Refused(Rejected::new("store", Reason::Unavailable))
+    }
+
+    fn undone(error: impl Into<BoxError>) -> Self {
+        Self::Undone {
+            error: error.into(),
+            rejected: Rejected::new("store", Reason::Unavailable),
+        }
+    }
+
+    /// What the driver said, if that is why.
+    pub(crate) fn driver(&self) -> Option<&tokio_postgres::Error> {
+        match self {
+            Self::Undone { error, .. } => of_driver(&**error),
+            other => of_driver(other),
+        }
     }
 
     /// Whether certainly nothing was done.
@@ -227,11 +242,17 @@ impl From<QuotaError> for StoreError {
         }
         match of_driver(&error) {
             Some(driver) if driver.code() == Some(&SqlState::UNDEFINED_TABLE) => Self::not_set_up(),
-            Some(driver) if driver.verdict() == Verdict::Failure => Self::Uncounted {
-                error,
-                rejected: Rejected::new("store", Reason::Unavailable),
-            },
+            Some(driver) if driver.verdict() == Verdict::Failure => Self::undone(error),
             _ => Self::Quota(error),
+        }
+    }
+}
+
+impl From<OutboxError> for StoreError {
+    fn from(error: OutboxError) -> Self {
+        match of_driver(&error) {
+            Some(driver) if driver.verdict() == Verdict::Failure => Self::undone(error),
+            _ => Self::Outbox(error),
         }
     }
 }

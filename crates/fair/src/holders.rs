@@ -7,7 +7,7 @@ use crate::list::{Linked, Links};
 use crate::portions::{Portions, soft};
 use crate::share::ShareOf;
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
-use crate::tenants::{Known, Tenants, hash};
+use crate::tenants::{Known, Tenants};
 
 /// So that two threads seldom meet, whichever tenants they serve.
 const SHARDS: usize = 16;
@@ -217,7 +217,7 @@ fn locked(shard: &Mutex<Tenants<Holder>>) -> MutexGuard<'_, Tenants<Holder>> {
 
 fn shard_of(tenant: &TenantId) -> usize {
     // Not the bits by which the table in the shard tells tenants apart.
-    (hash(tenant) >> 32) as usize % SHARDS
+    (tenant.hash_code() >> 32) as usize % SHARDS
 }
 
 #[cfg(test)]

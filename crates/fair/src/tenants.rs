@@ -1,5 +1,3 @@
-use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher};
-
 use hashbrown::HashTable;
 use towerblock_core::TenantId;
 
@@ -34,12 +32,12 @@ pub(crate) struct Tenants<T> {
 impl<T: Known> Tenants<T> {
     pub(crate) fn find(&self, tenant: &TenantId) -> Option<usize> {
         let is_it = |key: &usize| self.arena.at(*key).tenant() == tenant;
-        self.keys.find(hash(tenant), is_it).copied()
+        self.keys.find(tenant.hash_code(), is_it).copied()
     }
 
     /// Enters a tenant that is not there.
     pub(crate) fn add(&mut self, known: T) -> usize {
-        let hash = hash(known.tenant());
+        let hash = known.tenant().hash_code();
         let key = self.arena.insert(known);
         let rehash = rehash(&self.arena);
         self.keys.insert_unique(hash, key, rehash);
@@ -76,7 +74,9 @@ impl<T: Known> Tenants<T> {
     fn forget(&mut self, key: usize) {
         let found = self
             .keys
-            .find_entry(hash(self.arena.at(key).tenant()), |other| *other == key);
+            .find_entry(self.arena.at(key).tenant().hash_code(), |other| {
+                *other == key
+            });
         if let Ok(entry) = found {
             entry.remove();
         }
@@ -110,29 +110,5 @@ impl<T> Default for Tenants<T> {
 }
 
 fn rehash<T: Known>(arena: &Arena<T>) -> impl Fn(&usize) -> u64 {
-    |key| hash(arena.at(*key).tenant())
-}
-
-/// The hash that the tenant brings along, which is keyed per process.
-pub(crate) fn hash(tenant: &TenantId) -> u64 {
-    BuildHasherDefault::<Brought>::default().hash_one(tenant)
-}
-
-#[derive(Default)]
-struct Brought(u64);
-
-impl Hasher for Brought {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
+    |key| arena.at(*key).tenant().hash_code()
 }

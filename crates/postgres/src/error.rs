@@ -35,6 +35,12 @@ enum Problem {
     Forbidden(&'static str),
     #[error("no answer to the commit, which may have been done: {0}")]
     CommitLost(String),
+    #[error("no answer to the commit, which may have been done, and may be done again: {why}")]
+    Repeatable {
+        why: String,
+        #[source]
+        rejected: Rejected,
+    },
     #[error("not committed: the error of a statement in it was ignored")]
     Ignored,
     #[error("{why}")]
@@ -53,7 +59,10 @@ impl Error {
         match &self.problem {
             Problem::Database(error) | Problem::CommitUnknown(error) => error.code(),
             Problem::Refused { code, .. } => code.as_ref(),
-            Problem::Ignored | Problem::CommitLost(_) | Problem::Forbidden(_) => None,
+            Problem::Ignored
+            | Problem::CommitLost(_)
+            | Problem::Repeatable { .. }
+            | Problem::Forbidden(_) => None,
         }
     }
 
@@ -63,15 +72,19 @@ impl Error {
     pub const fn is_commit_unknown(&self) -> bool {
         matches!(
             self.problem,
-            Problem::CommitUnknown(_) | Problem::CommitLost(_)
+            Problem::CommitUnknown(_) | Problem::CommitLost(_) | Problem::Repeatable { .. }
         )
     }
 
-    /// What the client is to be answered with, where nothing is wrong with what it asked.
+    /// What the client is to be answered with, where nothing is wrong with what it asked, and it
+    /// may ask again: nothing was done, or the write is
+    /// [`idempotent`](crate::Write::idempotent).
     #[must_use]
     pub const fn rejected(&self) -> Option<&Rejected> {
         match &self.problem {
-            Problem::Refused { rejected, .. } => Some(rejected),
+            Problem::Refused { rejected, .. } | Problem::Repeatable { rejected, .. } => {
+                Some(rejected)
+            }
             _ => None,
         }
     }
@@ -133,6 +146,18 @@ impl Error {
             },
             _ => self,
         }
+    }
+
+    /// Who does not know whether it was done may do it again.
+    pub(crate) fn or_repeat(self) -> Self {
+        let why = match self.problem {
+            Problem::CommitUnknown(error) => described(&error),
+            Problem::CommitLost(why) => why,
+            problem => return Self { problem, ..self },
+        };
+        let rejected = Rejected::new("postgres", Reason::Unavailable).with_retry_after(RETRY_AFTER);
+        let problem = Problem::Repeatable { why, rejected };
+        Self { problem, ..self }
     }
 
     /// A statement of a transaction failed, and its user went on as if it had not.

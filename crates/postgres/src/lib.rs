@@ -48,6 +48,7 @@ mod cluster;
 mod dedicated;
 mod doctor;
 mod door;
+mod ending;
 mod error;
 mod fallback;
 mod fault;

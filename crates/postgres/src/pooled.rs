@@ -3,8 +3,9 @@
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row, SimpleQueryMessage, Statement};
 
+use crate::ending::{conclude, end};
 use crate::session::Session;
-use crate::statement::{Answer, Call, ENDS, Failure, Parameters, Wants, ask, conclude, end};
+use crate::statement::{Answer, Call, ENDS, Failure, Parameters, Wants, ask};
 use crate::statements::{ends_transaction, leaves_state};
 
 pub(crate) const POOLED: &str =
@@ -24,14 +25,8 @@ impl Session {
         if ends_transaction(call.sql) {
             return Err(Failure::Forbidden(ENDS));
         }
+        let statement = self.prepare(call.sql, begin).await?;
         let flight = self.state.flight();
-        let statement = match self.prepare(call.sql, begin).await {
-            Ok(statement) => statement,
-            Err(error) => {
-                flight.landed();
-                return Err(Failure::Before(error));
-            }
-        };
         let has_looked_up = has_looked_up(&statement);
         let answer = ask_unnamed(
             &self.client,

@@ -9,11 +9,12 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 
 use crate::binding::Mode;
+use crate::ending::{at_commit, end_checked};
 use crate::fault::{Fault, fault_of};
 use crate::loan::RESET;
 use crate::pooled::{POOLED, ask_unnamed, free_look_ups, has_looked_up};
 use crate::session::State;
-use crate::statement::{ENDS, Failure, Parameters, Wants, ask, at_commit, end_checked};
+use crate::statement::{ENDS, Failure, Parameters, Wants, ask};
 use crate::statements::{Prepared, Statements, ends_transaction, leaves_state};
 use crate::tries::Tries;
 use crate::{Error, statement};
@@ -85,6 +86,8 @@ impl<'t> Transaction<'t> {
     /// connection is reset before another tenant has it, which takes it from the pool for a
     /// round trip; through a pooler, in the message that ends the transaction.
     ///
+    /// An error of it is known to nobody but its user: see [`mark_failed`](Self::mark_failed).
+    ///
     /// What the reset does not know of stays until the connection is closed: statements that
     /// are prepared by `PREPARE`, and what a function keeps in the memory of its language. For
     /// such there is [`Cluster::dedicated`](crate::Cluster::dedicated).
@@ -96,6 +99,24 @@ impl<'t> Transaction<'t> {
             self.state.retire();
         }
         &self.raw
+    }
+
+    /// Says that a statement failed that was asked by [`raw`](Self::raw). Return an error of yours
+    /// then: the transaction is rolled back, and tried again where that may help, as it is after
+    /// an error of [`query`](Self::query).
+    pub fn mark_failed(&self, error: &tokio_postgres::Error) {
+        let fault = if statement::is_stale(error) {
+            self.statements().forget_all(self.schema);
+            if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) {
+                // What else is missing at the server may be tokio-postgres' own.
+                self.state.retire();
+            }
+            Fault::Stale
+        } else {
+            fault_of(self.mode, error)
+        };
+        let mut first = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert(fault);
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -203,18 +224,7 @@ impl<'t> Transaction<'t> {
     }
 
     fn failed(&self, error: tokio_postgres::Error) -> Error {
-        let fault = if statement::is_stale(&error) {
-            self.statements().forget_all(self.schema);
-            if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) {
-                // What else is missing at the server may be tokio-postgres' own.
-                self.state.retire();
-            }
-            Fault::Stale
-        } else {
-            fault_of(self.mode, &error)
-        };
-        let mut first = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        first.get_or_insert(fault);
+        self.mark_failed(&error);
         Error::last(self.label, self.mode, Failure::Before(error))
     }
 

@@ -146,12 +146,14 @@ impl<'a> Tries<'a> {
         self.may_be_done |= matches!(problem, Problem::Failed(Failure::AtCommit(_)));
         let may_be_done = self.may_be_done;
         let outcome = self.after_problem(problem).await;
-        outcome.map_err(|error| {
+        outcome.map_err(|mut error| {
             if may_be_done {
-                error.or_done_before()
-            } else {
-                error
+                error = error.or_done_before();
             }
+            if self.ask.may_repeat {
+                error = error.or_repeat();
+            }
+            error
         })
     }
 

@@ -31,7 +31,8 @@ impl<'c> Write<'c> {
     }
 
     /// What is asked may be done twice, so it is also tried again where nobody knows whether it
-    /// was done.
+    /// was done. Where that is of no more use, the client may be told to try again:
+    /// [`Error::rejected`] says so, though [`Error::is_commit_unknown`].
     pub const fn idempotent(mut self) -> Self {
         self.0.may_repeat = true;
         self

@@ -1,4 +1,4 @@
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Arc, OnceLock};
 
 use towerblock_core::TenantId;
@@ -24,7 +24,7 @@ pub struct Ask {
 impl Ask {
     /// A tenant whom a layer further out has found to exist.
     pub fn new(plan: Arc<Plan>, tenant: &TenantId) -> Self {
-        let mut ask = Self::of(Some(plan), brought(tenant), true);
+        let mut ask = Self::of(Some(plan), tenant.hash_code(), true);
         ask.named = Named::of(tenant);
         ask
     }
@@ -109,30 +109,6 @@ where
 pub(crate) fn keyed() -> &'static RandomState {
     static KEYED: OnceLock<RandomState> = OnceLock::new();
     KEYED.get_or_init(RandomState::new)
-}
-
-/// The hash that an id brings along, which is keyed as well.
-fn brought(tenant: &TenantId) -> u64 {
-    BuildHasherDefault::<Brought>::default().hash_one(tenant)
-}
-
-#[derive(Default)]
-struct Brought(u64);
-
-impl Hasher for Brought {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = fold(self.0 ^ u64::from(*byte), MIX);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
 }
 
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;

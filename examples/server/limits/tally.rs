@@ -1,7 +1,6 @@
 //! Whose calls of the month there are, and whether there may be more.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher};
 use std::time::Duration;
 
 use towerblock_core::{Reason, Rejected, TenantId};
@@ -13,7 +12,7 @@ const LONGEST_WAIT: i64 = 86_400;
 /// The calls of all tenants in a month.
 pub(super) struct Tally {
     pub(super) period: Period,
-    tenants: HashMap<TenantId, Count, BuildHasherDefault<Brought>>,
+    tenants: HashMap<TenantId, Count>,
     /// What is left of the month before.
     before: Vec<Counted>,
     most: usize,
@@ -34,10 +33,6 @@ struct Count {
     is_asked: bool,
 }
 
-/// The hash that a tenant brings along, which is keyed per process.
-#[derive(Default)]
-struct Brought(u64);
-
 /// Calls of one tenant that the store is told of.
 pub(super) struct Counted {
     tenant: TenantId,
@@ -50,7 +45,7 @@ impl Tally {
     pub(super) fn new(most: usize, now: i64) -> Self {
         Self {
             period: Anchor::default().period_at(now),
-            tenants: HashMap::default(),
+            tenants: HashMap::new(),
             before: Vec::new(),
             most,
             uncounted: 0,
@@ -199,27 +194,9 @@ impl Counted {
     }
 }
 
-impl Hasher for Brought {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
 /// Which of so many tallies counts a tenant.
 pub(super) fn place_of(tenant: &TenantId, tallies: usize) -> usize {
-    let hash = BuildHasherDefault::<Brought>::default().hash_one(tenant);
-    // Not the bits by which the map in a tally tells tenants apart.
-    (hash >> 32) as usize % tallies
+    (tenant.hash_code() >> 32) as usize % tallies
 }
 
 #[cfg(test)]

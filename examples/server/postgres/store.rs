@@ -57,8 +57,12 @@ impl PostgresStore {
             // and no longer.
             let client = transaction.raw();
             let noted = self.caches.note(client, &tenant.id, &stale);
-            let noted = async { Ok(noted.await?) };
-            let ((), usage) = tokio::try_join!(noted, counts.count(client, &rows))?;
+            let noted = async { Ok::<_, StoreError>(noted.await?) };
+            let both = tokio::try_join!(noted, counts.count(client, &rows));
+            let ((), usage) = both.inspect_err(|error| {
+                let driver = error.driver();
+                driver.inspect(|error| transaction.mark_failed(error));
+            })?;
             Ok::<_, StoreError>((rows, usage))
         };
         // Cancel safety: dropped, the turn is somebody else's.

@@ -23,6 +23,17 @@ pub(crate) struct Instance {
     born: Instant,
 }
 
+/// What has that name, or that label.
+fn counted(of: &impl Stats, name: &str) -> u64 {
+    let mut found = 0;
+    of.read(&mut |metric, label, value| {
+        if let (true, Value::Count(count)) = ([metric.name, label].contains(&name), value) {
+            found = count;
+        }
+    });
+    found
+}
+
 pub(crate) fn outbox() -> Outbox {
     Outbox::table(TABLE).unwrap().every(EVERY)
 }
@@ -127,36 +138,17 @@ impl Instance {
     }
 
     pub(crate) fn count(&self, name: &str) -> u64 {
-        let mut found = 0;
-        self.relay.read(&mut |metric, _, value| {
-            if let (true, Value::Count(count)) = (metric.name == name, value) {
-                found = count;
-            }
-        });
-        found
+        counted(&self.relay, name)
     }
 
     /// How often it could not know what else there was.
     pub(crate) fn suspicions(&self) -> u64 {
-        let mut found = 0;
-        self.hub.read(&mut |_, label, value| {
-            if let ("all_suspected", Value::Count(count)) = (label, value) {
-                found = count;
-            }
-        });
-        found
+        counted(&self.hub, "all_suspected")
     }
 
     /// How often it has called Redis.
     pub(crate) fn calls(&self) -> u64 {
-        let mut found = 0;
-        let redis = self.redis.as_ref().unwrap();
-        redis.read(&mut |metric, _, value| {
-            if let ("redis_calls", Value::Count(count)) = (metric.name, value) {
-                found = count;
-            }
-        });
-        found
+        counted(self.redis.as_ref().unwrap(), "redis_calls")
     }
 
     /// It has looked at least once.

@@ -1,4 +1,3 @@
-use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,7 +33,7 @@ impl Tracked {
 
     #[inline]
     pub(crate) fn slot(&self, tenant: &TenantId) -> Arc<Slot> {
-        let hash = hash(tenant);
+        let hash = tenant.hash_code();
         let Some(mut shard) = self.shard(hash) else {
             return Arc::clone(&self.others);
         };
@@ -60,7 +59,7 @@ impl Tracked {
     }
 
     pub(crate) fn find(&self, tenant: &TenantId) -> Option<Arc<Slot>> {
-        let hash = hash(tenant);
+        let hash = tenant.hash_code();
         let shard = self.shard(hash)?;
         shard.find(hash, |slot| slot.is(tenant)).cloned()
     }
@@ -110,31 +109,7 @@ fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn hash_of(slot: &Arc<Slot>) -> u64 {
-    slot.tenant.as_ref().map_or(0, hash)
-}
-
-/// The hash that the tenant brings along, which is keyed per process.
-fn hash(tenant: &TenantId) -> u64 {
-    BuildHasherDefault::<Brought>::default().hash_one(tenant)
-}
-
-#[derive(Default)]
-struct Brought(u64);
-
-impl Hasher for Brought {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
+    slot.tenant.as_ref().map_or(0, TenantId::hash_code)
 }
 
 #[cfg(test)]
@@ -145,7 +120,7 @@ mod tests {
     use tokio::time::Instant;
     use towerblock_core::TenantId;
 
-    use super::{SHARDS, Tracked, hash};
+    use super::{SHARDS, Tracked};
     use crate::board::ledger::Rest;
     use crate::board::refusals::Refusals;
     use crate::board::slot::{Common, Outcome, Slot};
@@ -167,7 +142,7 @@ mod tests {
 
     /// All in the shard of `tenant`.
     fn neighbours(tenant: &TenantId) -> impl Iterator<Item = TenantId> {
-        let shard = |tenant: &TenantId| (hash(tenant) >> 32) as usize % SHARDS;
+        let shard = |tenant: &TenantId| (tenant.hash_code() >> 32) as usize % SHARDS;
         let own = shard(tenant);
         let names = (0..).map(|nth| TenantId::new(format!("t{nth}")).unwrap());
         names.filter(move |name| shard(name) == own)

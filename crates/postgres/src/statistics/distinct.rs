@@ -1,8 +1,4 @@
-use std::hash::{BuildHasher as _, BuildHasherDefault};
-
 use towerblock_core::TenantId;
-
-use crate::statistics::sketch::Brought;
 
 const WORDS: usize = 512;
 const BITS: u64 = WORDS as u64 * 64;
@@ -22,7 +18,7 @@ impl Distinct {
     }
 
     pub(crate) fn add(&mut self, tenant: &TenantId) {
-        let bit = BuildHasherDefault::<Brought>::default().hash_one(tenant) % BITS;
+        let bit = tenant.hash_code() % BITS;
         let word = usize::try_from(bit / 64).unwrap_or(0);
         if let Some(word) = self.words.get_mut(word) {
             *word |= 1 << (bit % 64);

@@ -1,6 +1,4 @@
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
+use hashbrown::HashTable;
 use towerblock_core::TenantId;
 
 use crate::statistics::tally::Tally;
@@ -19,7 +17,8 @@ pub(crate) struct Sketch {
     entries: Vec<Entry>,
     /// Positions in `entries`, the lightest first.
     heap: Vec<usize>,
-    places: HashMap<TenantId, usize, BuildHasherDefault<Brought>>,
+    /// Positions in `entries`, by tenant.
+    places: HashTable<usize>,
     total: Tally,
 }
 
@@ -47,14 +46,14 @@ impl Sketch {
         Self {
             entries: Vec::with_capacity(tenants),
             heap: Vec::with_capacity(tenants),
-            places: HashMap::with_capacity_and_hasher(tenants, BuildHasherDefault::default()),
+            places: HashTable::with_capacity(tenants),
             total: Tally::default(),
         }
     }
 
     pub(crate) fn add(&mut self, tenant: &TenantId, tally: Tally) {
         self.total += tally;
-        let at = match self.places.get(tenant) {
+        let at = match self.places.find(tenant.hash_code(), self.is_of(tenant)) {
             Some(&at) => at,
             None => self.admit(tenant),
         };
@@ -93,14 +92,23 @@ impl Sketch {
         } else if let Some(lightest) = self.heap.first() {
             at = *lightest;
             if let Some(entry) = self.entries.get_mut(at) {
-                self.places.remove(&entry.tenant);
+                let hash = entry.tenant.hash_code();
+                if let Ok(place) = self.places.find_entry(hash, |other| *other == at) {
+                    place.remove();
+                }
                 entry.inherited = entry.weight();
                 entry.tenant = tenant.clone();
                 entry.tally = Tally::default();
             }
         }
-        self.places.insert(tenant.clone(), at);
+        let entries = &self.entries;
+        let hash = |at: &usize| entries.get(*at).map_or(0, |it| it.tenant.hash_code());
+        self.places.insert_unique(tenant.hash_code(), at, hash);
         at
+    }
+
+    fn is_of(&self, tenant: &TenantId) -> impl Fn(&usize) -> bool {
+        |at| self.entries.get(*at).is_some_and(|it| it.tenant == *tenant)
     }
 
     /// Lets what has grown heavier go down.
@@ -146,26 +154,6 @@ impl Sketch {
                 entry.place = place;
             }
         }
-    }
-}
-
-/// Takes the hash that a tenant brings along, which is keyed per process.
-#[derive(Default)]
-pub(crate) struct Brought(u64);
-
-impl Hasher for Brought {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
     }
 }
 

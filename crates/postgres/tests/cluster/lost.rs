@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use towerblock_core::{Reason, Rejected};
 use towerblock_postgres::{Cluster, Error, Servers, Settings};
 use towerblock_testkit::{Direction, Postgres, Proxy};
 
@@ -160,7 +161,8 @@ async fn what_was_tried_again_in_vain_is_unknown() {
     let (outcome, ()) = tokio::join!(work, cut);
     let error = outcome.unwrap_err();
     assert!(error.is_commit_unknown(), "{error}");
-    assert!(error.rejected().is_none(), "{error}");
+    let reason = error.rejected().map(Rejected::reason);
+    assert_eq!(reason, Some(Reason::Unavailable), "a client may try again");
 }
 
 /// The line is not cut; nothing comes, and the time is over.

@@ -36,6 +36,8 @@ mod stopwatch;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
+#[path = "../support/told.rs"]
+mod told;
 mod trips;
 
 use self::support::{

@@ -1,6 +1,5 @@
 //! Lines that break, stall and trickle.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use towerblock_testkit::{Direction, Postgres, Proxy};
 
 use crate::relay::Relay;
 use crate::stopwatch::Stopwatch;
+use crate::told::{add, holds, table};
 use crate::{budget, schema, set_up, through, until};
 
 const OWNER: &str = "SELECT owner FROM items";
@@ -144,8 +144,7 @@ async fn each_write_over_a_line_that_breaks_is_done_or_not_as_its_answer_says() 
     let postgres = Postgres::builder().start().await.unwrap();
     let proxy = Proxy::start(postgres.primary().addr()).await.unwrap();
     let cluster = behind(&proxy, &postgres, 4).await;
-    let sql = "CREATE TABLE t000000000001.done (n bigint)";
-    postgres.primary().sql(sql).await.unwrap();
+    table(postgres.primary()).await;
     let (end, cluster) = (Instant::now() + LONG, Arc::new(cluster));
     let mut workers = JoinSet::new();
     for worker in 0..6_i64 {
@@ -155,7 +154,7 @@ async fn each_write_over_a_line_that_breaks_is_done_or_not_as_its_answer_says() 
             let mut n = worker * 1_000_000;
             while Instant::now() < end {
                 n += 1;
-                let outcome = add(&cluster, n).await;
+                let outcome = add(&cluster, n, n % 2 == 0, Instant::now() + LIMIT).await;
                 if outcome.is_err() {
                     sleep(Duration::from_millis(3)).await;
                 }
@@ -166,37 +165,9 @@ async fn each_write_over_a_line_that_breaks_is_done_or_not_as_its_answer_says() 
     }
     break_often(&proxy, end).await;
     let told: Vec<_> = workers.join_all().await.into_iter().flatten().collect();
-    let all = "SELECT coalesce(string_agg(n::text, ','), '') FROM t000000000001.done";
-    let all = postgres.primary().sql(all).await.unwrap().unwrap();
-    let done: Vec<i64> = all.split(',').map(|n| n.parse().unwrap()).collect();
-    let once: HashSet<i64> = done.iter().copied().collect();
-    assert_eq!(once.len(), done.len(), "done twice");
-    let (mut fine, mut unknown, mut refused) = (0, 0, 0);
-    for (n, outcome) in &told {
-        match outcome {
-            Ok(()) => {
-                fine += 1;
-                assert!(once.contains(n), "{n} was answered");
-            }
-            Err(error) if error.is_commit_unknown() => unknown += 1,
-            Err(error) => {
-                refused += 1;
-                assert!(!once.contains(n), "{n} was refused: {error}");
-            }
-        }
-    }
-    println!("{fine} answered, {unknown} unknown, {refused} refused");
-    assert!(fine > 20 && unknown > 0 && refused > 10);
-}
-
-async fn add(cluster: &Cluster, n: i64) -> Result<(), Error> {
-    let (one, sql) = (schema(1), "INSERT INTO done VALUES ($1)");
-    let write = cluster.write(&one).before(Instant::now() + LIMIT);
-    if n % 2 == 0 {
-        return write.execute("add", sql, &[&n]).await.map(drop);
-    }
-    let work = write.transaction("add", async |tx| tx.execute(sql, &[&n]).await);
-    work.await.map(drop)
+    let told = holds(postgres.primary(), &told).await;
+    println!("{told:?}");
+    assert!(told.fine > 20 && told.unknown > 0 && told.refused > 10);
 }
 
 async fn break_often(proxy: &Proxy, end: Instant) {

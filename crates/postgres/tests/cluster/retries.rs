@@ -17,6 +17,7 @@ const PID: &str = "SELECT pg_backend_pid()";
 enum Own {
     Soldout,
     Database(Error),
+    Lost,
 }
 
 impl From<Error> for Own {
@@ -165,6 +166,32 @@ async fn an_error_of_the_callers_own_is_returned_as_it_is() {
     let expected = r#"wrong: column "nothing" does not exist (42703)"#;
     assert_eq!(error.to_string(), expected);
     assert_eq!(runs.get(), 3);
+}
+
+/// The connection is lost under it, and it is told of that.
+#[tokio::test]
+async fn what_failed_by_the_raw_transaction_is_done_again() {
+    let (postgres, cluster) = started().await;
+    let one = schema(1);
+    let runs = Cell::new(0);
+    let add = "INSERT INTO items (owner) VALUES (9)";
+    let outcome = cluster.write(&one).transaction("raw", async |tx| {
+        runs.set(runs.get() + 1);
+        if runs.get() == 1 {
+            let pid: i32 = tx.query(PID, &[]).await?[0].get(0);
+            let end = format!("SELECT pg_terminate_backend({pid}, 5000)");
+            postgres.primary().sql(&end).await.unwrap();
+        }
+        let added = tx.raw().batch_execute(add).await;
+        added.map_err(|error| {
+            tx.mark_failed(&error);
+            Own::Lost
+        })
+    });
+    outcome.await.unwrap();
+    assert_eq!(runs.get(), 2);
+    let count = "SELECT count(*) FROM t000000000001.items WHERE owner = 9";
+    assert_eq!(number(postgres.primary(), count).await, 1);
 }
 
 #[tokio::test]

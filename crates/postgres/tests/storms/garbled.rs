@@ -1,19 +1,18 @@
 //! Connections that end between any two messages, and servers that say what no server says.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use towerblock_postgres::{Cluster, Error, Limits, Servers, Settings};
-use towerblock_testkit::{Postgres, Server};
+use towerblock_testkit::Postgres;
 
 use crate::meddler::{Meddler, Meddling};
 use crate::stopwatch::Stopwatch;
+use crate::told::{add, done, holds, table};
 use crate::{alone, budget, known, schema, set_up, through, until};
 
 const OWNER: &str = "SELECT owner FROM items";
-const ADD: &str = "INSERT INTO done VALUES ($1)";
 const LIMIT: Duration = Duration::from_millis(500);
 const SLACK: Duration = Duration::from_millis(100);
 const SOON: Duration = Duration::from_secs(10);
@@ -35,20 +34,8 @@ async fn read(cluster: &Cluster) -> Result<i64, Error> {
     Ok(read.query("read", OWNER, &[]).await?[0].get(0))
 }
 
-async fn add(cluster: &Cluster, n: i64, alone: bool) -> Result<(), Error> {
-    let one = schema(1);
-    let write = cluster.write(&one).before(Instant::now() + LIMIT);
-    if alone {
-        return write.execute("add", ADD, &[&n]).await.map(drop);
-    }
-    let work = write.transaction("add", async |tx| tx.execute(ADD, &[&n]).await);
-    work.await.map(drop)
-}
-
-async fn done(server: &Server) -> Vec<i64> {
-    let all = "SELECT coalesce(string_agg(n::text, ','), '') FROM t000000000001.done";
-    let all = server.sql(all).await.unwrap().unwrap();
-    all.split(',').filter_map(|n| n.parse().ok()).collect()
+async fn add_soon(cluster: &Cluster, n: i64, alone: bool) -> Result<(), Error> {
+    add(cluster, n, alone, Instant::now() + LIMIT).await
 }
 
 /// From the first message of the server's, to a connection that is opened, to the last that
@@ -59,8 +46,7 @@ async fn a_write_cut_off_at_any_message_is_done_or_not_as_its_answer_says() {
     let postgres = Postgres::builder().start().await.unwrap();
     let meddler = Meddler::start(postgres.primary().addr()).await;
     set_up(&postgres, 1).await;
-    let sql = "CREATE TABLE t000000000001.done (n bigint)";
-    postgres.primary().sql(sql).await.unwrap();
+    table(postgres.primary()).await;
     let cluster = behind(&postgres, &meddler).await;
     let (mut told, mut n) = (Vec::new(), 0);
     // The second kind finds a connection.
@@ -74,7 +60,7 @@ async fn a_write_cut_off_at_any_message_is_done_or_not_as_its_answer_says() {
             n += 1;
             meddler.after(messages, Meddling::Cut);
             let start = Stopwatch::start();
-            let outcome = add(&cluster, n, is_new).await;
+            let outcome = add_soon(&cluster, n, is_new).await;
             let (took, is_fine) = (start.elapsed(), outcome.is_ok());
             assert!(took < LIMIT + SLACK, "{took:?} after {messages} messages");
             told.push((n, outcome));
@@ -89,25 +75,11 @@ async fn a_write_cut_off_at_any_message_is_done_or_not_as_its_answer_says() {
         let least = if is_new { 20 } else { 6 };
         assert!((least..60).contains(&messages), "{messages} messages");
     }
-    let done = done(postgres.primary()).await;
-    let once: HashSet<i64> = done.iter().copied().collect();
-    assert_eq!(once.len(), done.len(), "done twice");
-    let (mut fine, mut unknown, mut refused) = (0, 0, 0);
-    for (n, outcome) in &told {
-        match outcome {
-            Ok(()) => {
-                fine += 1;
-                assert!(once.contains(n), "{n} was answered");
-            }
-            Err(error) if error.is_commit_unknown() => unknown += 1,
-            Err(error) => {
-                refused += 1;
-                assert!(!once.contains(n), "{n} was refused: {error}");
-            }
-        }
-    }
-    let all = (fine, unknown, refused);
-    assert!(fine > 5 && unknown > 5 && refused > 5, "{all:?}");
+    let told = holds(postgres.primary(), &told).await;
+    assert!(
+        told.fine > 5 && told.unknown > 5 && told.refused > 5,
+        "{told:?}"
+    );
 }
 
 #[tokio::test]
@@ -115,8 +87,7 @@ async fn garbage_is_no_answer_and_ends_its_connection() {
     let _alone = alone().await;
     let postgres = Postgres::builder().start().await.unwrap();
     set_up(&postgres, 1).await;
-    let sql = "CREATE TABLE t000000000001.done (n bigint)";
-    postgres.primary().sql(sql).await.unwrap();
+    table(postgres.primary()).await;
     let all = [
         ("zeroes", vec![0; 64]),
         ("no_kind", b"~\0\0\0\x04".to_vec()),
@@ -140,7 +111,7 @@ async fn hears(postgres: &Postgres, n: i64, name: &str, bytes: Vec<u8>) {
     let cluster = behind(postgres, &meddler).await;
     // To who connects, and to who asks.
     for is_new in [true, false] {
-        let add_again = async |n| add(&cluster, n, true).await;
+        let add_again = async |n| add_soon(&cluster, n, true).await;
         until(SOON, async || add_again(0).await.is_ok()).await;
         let prepare = async || {
             if is_new {

@@ -26,6 +26,8 @@ mod storms;
 #[expect(dead_code, reason = "the other binary has more of it")]
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/told.rs"]
+mod told;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
