@@ -86,7 +86,10 @@ impl Caches {
             None => Hub::start(settings)?,
             Some(redis) => {
                 let deaf = Duration::from_millis(config.cache_deaf_ms);
-                let remote = Remote::new(redis.clone(), namespace(config)?)?.deaf_ttl(deaf);
+                let remote = Remote::new(redis.clone(), namespace(config)?)?
+                    // As long as any answer: what an instance did not say stands in the outbox.
+                    .memory_ttl(10 * MINUTE)
+                    .deaf_ttl(deaf);
                 Hub::start_with(settings, remote)?
             }
         };
