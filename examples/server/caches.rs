@@ -124,8 +124,8 @@ impl Caches {
             Stale::Plugin(id) => {
                 let lists = lists.invalidate_tag_in(transaction, tenant, PLUGINS);
                 let plugin = plugins.invalidate_in(transaction, tenant, id);
-                // At once: they are one round trip.
-                tokio::try_join!(lists, plugin).map(drop)
+                // At once: they are one round trip. The first that failed says why.
+                tokio::try_join!(biased; lists, plugin).map(drop)
             }
             Stale::Profile(user) => {
                 let profiles = &self.profiles.cache;

@@ -12,7 +12,7 @@ use towerblock_breaker::{Fault as _, Verdict};
 use towerblock_cache::OutboxError;
 use towerblock_core::{BoxError, Reason, Rejected, Stats};
 use towerblock_page::{Column, Keyset, Page, PageError, Seek, Type, Unique};
-use towerblock_postgres::{Scope, Statistics};
+use towerblock_postgres::{Scope, Statistics, Transaction};
 use towerblock_quota::{Claim, QuotaError, Usage};
 use towerblock_tenant::Tenant;
 
@@ -179,7 +179,7 @@ pub(crate) enum StoreError {
     Ended,
     #[error(transparent)]
     Outbox(OutboxError),
-    /// The database did not answer in time, or could not; nothing was done.
+    /// The database did not answer in time, or could not, or others were in the way.
     #[error("not done: {error}")]
     Undone {
         error: BoxError,
@@ -198,19 +198,25 @@ impl StoreError {
         Self::Refused(Rejected::new("store", Reason::Unavailable))
     }
 
-    fn undone(error: impl Into<BoxError>) -> Self {
-        Self::Undone {
-            error: error.into(),
-            rejected: Rejected::new("store", Reason::Unavailable),
+    /// Of what was asked by the raw transaction.
+    fn of_raw<E: Error + Send + Sync + 'static>(error: E, other: fn(E) -> Self) -> Self {
+        match of_driver(&error) {
+            Some(driver) if driver.code() == Some(&SqlState::UNDEFINED_TABLE) => Self::not_set_up(),
+            Some(driver) if will_pass(driver) => Self::Undone {
+                error: error.into(),
+                rejected: Rejected::new("store", Reason::Unavailable),
+            },
+            _ => other(error),
         }
     }
 
-    /// What the driver said, if that is why.
-    pub(crate) fn driver(&self) -> Option<&tokio_postgres::Error> {
-        match self {
+    /// Tells the transaction that it failed by this, if the driver said so.
+    pub(crate) fn tell(&self, transaction: &Transaction<'_>) {
+        let driver = match self {
             Self::Undone { error, .. } => of_driver(&**error),
             other => of_driver(other),
-        }
+        };
+        driver.inspect(|error| transaction.mark_failed(error));
     }
 
     /// Whether certainly nothing was done.
@@ -240,21 +246,20 @@ impl From<QuotaError> for StoreError {
         if let Some(rejected) = error.rejected() {
             return Self::Refused(*rejected);
         }
-        match of_driver(&error) {
-            Some(driver) if driver.code() == Some(&SqlState::UNDEFINED_TABLE) => Self::not_set_up(),
-            Some(driver) if driver.verdict() == Verdict::Failure => Self::undone(error),
-            _ => Self::Quota(error),
-        }
+        Self::of_raw(error, Self::Quota)
     }
 }
 
 impl From<OutboxError> for StoreError {
     fn from(error: OutboxError) -> Self {
-        match of_driver(&error) {
-            Some(driver) if driver.verdict() == Verdict::Failure => Self::undone(error),
-            _ => Self::Outbox(error),
-        }
+        Self::of_raw(error, Self::Outbox)
     }
+}
+
+/// Whether it may go right another time: the server failed, or others were in the way.
+fn will_pass(driver: &tokio_postgres::Error) -> bool {
+    let conflict = |code: &SqlState| code.code().starts_with("40") || code.code() == "55P03";
+    driver.verdict() == Verdict::Failure || driver.code().is_some_and(conflict)
 }
 
 /// What the driver said, if it did.

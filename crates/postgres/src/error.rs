@@ -38,6 +38,7 @@ enum Problem {
     #[error("no answer to the commit, which may have been done, and may be done again: {why}")]
     Repeatable {
         why: String,
+        code: Option<SqlState>,
         #[source]
         rejected: Rejected,
     },
@@ -58,16 +59,14 @@ impl Error {
     pub fn code(&self) -> Option<&SqlState> {
         match &self.problem {
             Problem::Database(error) | Problem::CommitUnknown(error) => error.code(),
-            Problem::Refused { code, .. } => code.as_ref(),
-            Problem::Ignored
-            | Problem::CommitLost(_)
-            | Problem::Repeatable { .. }
-            | Problem::Forbidden(_) => None,
+            Problem::Refused { code, .. } | Problem::Repeatable { code, .. } => code.as_ref(),
+            Problem::Ignored | Problem::CommitLost(_) | Problem::Forbidden(_) => None,
         }
     }
 
     /// Whether a transaction may or may not have been committed: the connection was lost
-    /// while its commit was on its way, or the time was over. Look before you do it again.
+    /// while its commit was on its way, or the time was over. Look before you do it again,
+    /// unless it is [`idempotent`](crate::Write::idempotent).
     #[must_use]
     pub const fn is_commit_unknown(&self) -> bool {
         matches!(
@@ -150,13 +149,17 @@ impl Error {
 
     /// Who does not know whether it was done may do it again.
     pub(crate) fn or_repeat(self) -> Self {
-        let why = match self.problem {
-            Problem::CommitUnknown(error) => described(&error),
-            Problem::CommitLost(why) => why,
+        let (why, code) = match self.problem {
+            Problem::CommitUnknown(error) => (described(&error), error.code().cloned()),
+            Problem::CommitLost(why) => (why, None),
             problem => return Self { problem, ..self },
         };
         let rejected = Rejected::new("postgres", Reason::Unavailable).with_retry_after(RETRY_AFTER);
-        let problem = Problem::Repeatable { why, rejected };
+        let problem = Problem::Repeatable {
+            why,
+            code,
+            rejected,
+        };
         Self { problem, ..self }
     }
 

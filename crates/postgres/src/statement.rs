@@ -171,15 +171,18 @@ impl Session {
             self.client.batch_execute(begin),
             self.client.prepare(sql),
         );
-        let prepared = match begun.and(statement) {
-            Ok(statement) => Ok(statement),
-            Err(error) => {
-                let undone = self.client.batch_execute("ROLLBACK").await;
-                Err(Failure::Before(undone.err().unwrap_or(error)))
+        let error = match begun.and(statement) {
+            Ok(statement) => {
+                flight.landed();
+                return Ok(statement);
             }
+            Err(error) => error,
         };
+        // In flight until it is undone.
+        let undone = self.client.batch_execute("ROLLBACK").await;
+        undone.map_err(Failure::Before)?;
         flight.landed();
-        prepared
+        Err(Failure::Before(error))
     }
 
     fn flight(&self, prepared: &Prepared) -> Flight<'_> {

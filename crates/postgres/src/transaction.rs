@@ -103,7 +103,16 @@ impl<'t> Transaction<'t> {
 
     /// Says that a statement failed that was asked by [`raw`](Self::raw). Return an error of yours
     /// then: the transaction is rolled back, and tried again where that may help, as it is after
-    /// an error of [`query`](Self::query).
+    /// an error of [`query`](Self::query). Not for a statement whose failure a savepoint undid.
+    ///
+    /// ```no_run
+    /// use towerblock_postgres::Transaction;
+    ///
+    /// async fn note(transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+    ///     let noted = transaction.raw().batch_execute("SELECT note()").await;
+    ///     noted.inspect_err(|error| transaction.mark_failed(error))
+    /// }
+    /// ```
     pub fn mark_failed(&self, error: &tokio_postgres::Error) {
         let fault = if statement::is_stale(error) {
             self.statements().forget_all(self.schema);

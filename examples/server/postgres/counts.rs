@@ -86,7 +86,9 @@ impl PostgresStore {
         let work = async |transaction: &Transaction<'_>| {
             let mut usages = Vec::with_capacity(claims.len());
             for claim in claims {
-                usages.push(PostgresQuotas::usage_in(transaction.raw(), claim).await?);
+                let usage = PostgresQuotas::usage_in(transaction.raw(), claim).await;
+                let usage = usage.map_err(StoreError::from);
+                usages.push(usage.inspect_err(|error| error.tell(transaction))?);
             }
             Ok::<_, StoreError>(usages)
         };
@@ -100,7 +102,9 @@ impl PostgresStore {
         let deadline = Instant::now() + COUNT_TIMEOUT;
         let write = self.cluster.write(&ours).before(deadline);
         let work = async |transaction: &Transaction<'_>| {
-            Ok::<_, StoreError>(PostgresQuotas::count_in(transaction.raw(), claims).await?)
+            let usages = PostgresQuotas::count_in(transaction.raw(), claims).await;
+            let usages = usages.map_err(StoreError::from);
+            usages.inspect_err(|error| error.tell(transaction))
         };
         write.transaction("quotas.count", work).await
     }

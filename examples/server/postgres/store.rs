@@ -54,15 +54,12 @@ impl PostgresStore {
             let rows = transaction.query(statement, parameters).await?;
             let stale = stale(&rows);
             // At once: they are one round trip. The lock on the count is held until the commit
-            // and no longer.
+            // and no longer. The first that failed says why.
             let client = transaction.raw();
             let noted = self.caches.note(client, &tenant.id, &stale);
             let noted = async { Ok::<_, StoreError>(noted.await?) };
-            let both = tokio::try_join!(noted, counts.count(client, &rows));
-            let ((), usage) = both.inspect_err(|error| {
-                let driver = error.driver();
-                driver.inspect(|error| transaction.mark_failed(error));
-            })?;
+            let both = tokio::try_join!(biased; noted, counts.count(client, &rows));
+            let ((), usage) = both.inspect_err(|error| error.tell(transaction))?;
             Ok::<_, StoreError>((rows, usage))
         };
         // Cancel safety: dropped, the turn is somebody else's.

@@ -48,6 +48,16 @@ impl Load {
     /// When it is known already where some first pages lead.
     pub(crate) async fn run_with(&self, pages: &Arc<Pages>, time: Duration) -> Recording {
         let users = self.users().await;
+        self.ask(users, pages, time).await
+    }
+
+    /// The same, of users who have their connections.
+    pub(crate) async fn ask(
+        &self,
+        users: Vec<Connection>,
+        pages: &Arc<Pages>,
+        time: Duration,
+    ) -> Recording {
         let start = Instant::now();
         let end = start + time;
         let shards: Arc<[_]> = (0..SHARDS)
@@ -84,7 +94,7 @@ impl Load {
     }
 
     /// Connections that are open, so that opening is no part of what is measured.
-    async fn users(&self) -> Vec<Connection> {
+    pub(crate) async fn users(&self) -> Vec<Connection> {
         let mut users = Vec::with_capacity(self.connections);
         let mut opening = JoinSet::new();
         for address in self.addresses.iter().cycle().take(self.connections) {

@@ -43,7 +43,9 @@ impl Remote {
     }
 
     /// A value is looked for in Redis again after it was in memory for so long, whatever its
-    /// time to live is. Default: 60 s.
+    /// time to live is: what another instance changed and could not say, for it was killed, is
+    /// served for so long at most. Where every change is noted in an outbox it may be as long as
+    /// anything lives. Default: 60 s.
     #[must_use]
     pub const fn memory_ttl(mut self, ttl: Duration) -> Self {
         self.memory_ttl = ttl;

@@ -191,6 +191,7 @@ async fn what_is_noted_again_and_again_is_forgotten_again_once() {
     a.note(&client, "acme", "1").await;
     // Each is seen once more when it is told.
     until(async || a.count("cache_outbox_seen") == 802).await;
+    until(async || a.calls() - before > 401).await;
     // Twice as long as until each is forgotten again.
     sleep(20 * EVERY).await;
     let calls = a.calls() - before;

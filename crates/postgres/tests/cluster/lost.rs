@@ -144,7 +144,7 @@ async fn what_may_be_done_twice_is_done_again() {
 
 /// The first attempt may have done it, whatever became of the others.
 #[tokio::test]
-async fn what_was_tried_again_in_vain_is_unknown() {
+async fn what_was_tried_again_in_vain_is_unknown_and_may_be_again() {
     let at = setting().await;
     let one = schema(1);
     let write = at.cluster.write(&one).idempotent();

@@ -1,12 +1,14 @@
 //! A load, a fault in the middle, and what was seen before, while and after.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::generator::Load;
 use crate::marketplace::Outcome;
 use crate::plot::Mark;
+use crate::question::Pages;
 use crate::recording::{Recording, Tally};
 
 /// Until the fault.
@@ -32,10 +34,9 @@ pub(crate) async fn under(
 ) -> Outcome<Seen> {
     let time = BEFORE + FAULT + AFTER;
     let load = load.clone();
-    let running = tokio::spawn(async move { load.run(time).await });
-    // Until the users have opened their connections it has not begun.
-    sleep(Duration::from_millis(100)).await;
+    let (users, pages) = (load.users().await, Arc::new(Pages::new()));
     let start = Instant::now();
+    let running = tokio::spawn(async move { load.ask(users, &pages, time).await });
     sleep_until(start + BEFORE).await;
     let fault = start.elapsed();
     breaks().await?;
