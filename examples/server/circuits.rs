@@ -145,7 +145,10 @@ fn of_write<T>(result: &Result<T, StoreError>) -> Verdict {
     match result {
         Ok(_) => Verdict::Success,
         Err(StoreError::Database(error)) => judge(error),
-        Err(StoreError::Undone { .. }) => Verdict::Failure,
+        // That others were in the way is no fault of the database.
+        Err(StoreError::Undone { error, .. }) => {
+            of_driver(&**error).map_or(Verdict::Failure, breaker::Fault::verdict)
+        }
         Err(_) => Verdict::Ignore,
     }
 }
